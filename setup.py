@@ -1,0 +1,88 @@
+"""Packaging of sqsjkr-gevent. Why each dependency is here: docs/dependencies.md."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).resolve().parent
+
+
+def version() -> str:
+    """The version, from the package's text: importing it would need what is yet to be installed."""
+    text = (HERE / "sqsjkr_gevent" / "__init__.py").read_text(encoding="utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    if not found:
+        raise SystemExit('setup.py: sqsjkr_gevent/__init__.py has no line __version__ = "..."')
+    return found.group(1)
+
+
+def long_description() -> str:
+    """The README, or nothing where it is missing."""
+    readme = HERE / "README.md"
+    return readme.read_text(encoding="utf-8") if readme.exists() else ""
+
+
+setup(
+    name="sqsjkr-gevent",
+    version=version(),
+    description="A job queue worker for Amazon SQS on gevent, compatible with kayac/sqsjkr",
+    long_description=long_description(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    author="sqsjkr-gevent contributors",
+    keywords="sqs aws gevent job queue worker dynamodb lock",
+    packages=find_packages(include=["sqsjkr_gevent", "sqsjkr_gevent.*"]),
+    package_data={
+        "sqsjkr_gevent": ["py.typed", "*.toml"],
+        "sqsjkr_gevent.cli": ["*.toml"],
+        "sqsjkr_gevent.web": ["templates/*", "static/*"],
+    },
+    zip_safe=False,
+    python_requires=">=3.10",
+    install_requires=[
+        "gevent>=25.4.1",
+        "boto3>=1.40",
+        "gunicorn[gevent]>=23",
+        "flask>=3",
+        "toml>=0.10.2",
+        "click>=8.1",
+        "structlog>=24",
+        "rich>=13",
+    ],
+    extras_require={
+        "local": [
+            "moto>=5",
+            "flask-cors>=4",
+            "py-partiql-parser>=0.6",
+        ],
+        "test": [
+            "pytest>=9",
+            "hypothesis>=6.100",
+            "tox>=4.20",
+            # A new release of these three can bring new complaints: let it come by a commit.
+            "ruff>=0.17,<0.18",
+            "mypy>=2.4,<2.5",
+            "import-linter>=2.15,<3",
+            "boto3-stubs>=1.40",
+            "types-gevent>=25.4",
+            "types-toml>=0.10",
+        ],
+    },
+    entry_points={"console_scripts": ["sqsjkr-gevent = sqsjkr_gevent.__main__:main"]},
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: System :: Distributed Computing",
+        "Typing :: Typed",
+    ],
+)

@@ -1,0 +1,82 @@
+"""Puts the parts of a kicker together; nothing here runs."""
+
+import os
+import socket
+import uuid
+
+from .aws.client import make_session
+from .aws.sqs import Queue
+from .claims import Claims
+from .config import Config
+from .environment import Environment
+from .executor import Executor
+from .health import Health
+from .keeper import Keeper
+from .locker import LeasedLocker
+from .locks import Locks
+from .places import Places, WaitingRoom
+from .process.launcher import PlainLauncher
+from .process.runner import Runner
+from .settler import Settler
+from .slots import Slots
+from .stats import Stats
+from .throttler import LeasedThrottler
+from .trigger import Trigger
+from .worker import JobDefaults, Worker
+
+#: Seconds that a receive may take beyond its long poll before it counts as standing still.
+RECEIVE_SLACK = 30.0
+
+
+class Parts:
+    """What a kicker is made of before its queue is known to exist."""
+
+    def __init__(self, config: Config) -> None:
+        kicker = config.kicker
+        self.stats = Stats()
+        self.health = Health(receive_within=config.sqs.wait_time + RECEIVE_SLACK)
+        self.keeper = Keeper()
+        self.room = WaitingRoom()
+        self.places = Places(kicker.max_concurrent_num, self.room, waiting_most=kicker.max_waiting)
+        self.slots = Slots(kicker.max_concurrent_num, self.room)
+        self.runner = Runner(
+            PlainLauncher(), output_limit=kicker.output_limit, kill_grace=kicker.kill_grace
+        )
+        self.session = make_session(config.account)
+        self.queue = Queue(
+            self.session, config.account, config.sqs, observe=self.health.observer("sqs")
+        )
+        #: Names this kicker in lock and throttle stores, apart from all others there ever were.
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+    def settler(self, config: Config, throttler: LeasedThrottler) -> Settler:
+        """The settler, which depends on what else guards a message."""
+        return Settler(
+            self.queue,
+            self.keeper,
+            visibility_timeout=config.sqs.visibility_timeout,
+            sole_guard=throttler.lease is None,
+            at_most_once=config.sqs.delivery == "at_most_once",
+        )
+
+    def worker(
+        self, config: Config, locker: LeasedLocker, throttler: LeasedThrottler, settler: Settler
+    ) -> Worker:
+        """The worker over the given stores."""
+        kicker, retry_interval = config.kicker, config.locker.retry_interval
+        environment = Environment(kicker.inherit_env)
+        return Worker(
+            JobDefaults(kill_over_life_time=kicker.kill_over_life_time, timeout=kicker.timeout),
+            Claims(throttler, self.keeper, self.room, retry_interval=retry_interval),
+            Locks(locker, self.keeper, self.room, retry_interval=retry_interval),
+            self.slots,
+            Executor(self.runner, environment),
+            Trigger(
+                kicker.life_time_trigger,
+                self.runner,
+                environment,
+                parallel=kicker.max_concurrent_num,
+            ),
+            settler,
+            self.stats,
+        )

@@ -1,0 +1,280 @@
+"""The queue: receive, delete, hide. It knows messages, not jobs."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import botocore.session
+
+from ..batcher import Again, Batcher
+from ..config import Account, Sqs
+from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid, StartError
+from ..message import Message
+from .client import CallError, Client, Observer, error_code, has_no_credentials, is_denied
+
+#: Most messages of one receive and most entries of one batch.
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+BATCH_MOST = 10
+
+#: Longest time a message can be hidden, in seconds from its receive. Same source.
+HIDE_MOST = 12 * 3600
+
+#: Most attributes of one message. Same source.
+ATTRIBUTES_MOST = 10
+
+#: What the kicker must be allowed to do with its queue.
+PERMISSIONS = (
+    "sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage, ChangeMessageVisibility"
+)
+
+#: Seconds a delete or a change of visibility waits to share its call with others.
+LINGER = 0.05
+
+_SYSTEM_ATTRIBUTES = ["SentTimestamp", "ApproximateReceiveCount", "MessageGroupId"]
+_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
+_INVALID_HANDLE = frozenset(
+    {
+        "ReceiptHandleIsInvalid",
+        "InvalidParameterValue",
+        "MessageNotInflight",
+        "AWS.SimpleQueueService.MessageNotInflight",
+        "InvalidIdFormat",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueAttributes:
+    """What the queue is set to. retention: seconds that a message lives."""
+
+    retention: float
+    fifo: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Hide:
+    receipt_handle: str
+    seconds: int
+
+
+class Queue:
+    """One SQS queue. All methods raise QueueError where SQS fails; open() must come first.
+
+    observe: told of every call's operation, with its error or None.
+    """
+
+    def __init__(
+        self,
+        session: botocore.session.Session,
+        account: Account,
+        sqs: Sqs,
+        *,
+        observe: Observer,
+    ) -> None:
+        self.name = sqs.queue_name
+        self._owner = account.id
+        self._visibility = int(sqs.visibility_timeout)
+        self._wait = int(sqs.wait_time)
+        self._polls = Client(
+            session,
+            "sqs",
+            account,
+            connections=sqs.receivers,
+            observe=observe,
+            wait=sqs.wait_time,
+        )
+        self._calls = Client(session, "sqs", account, connections=10, observe=observe)
+        self._url = ""
+        self._dead_letter_name = sqs.dead_letter_queue
+        self._dead_letter_url: str | None = None
+        self._deletes: Batcher[str] = Batcher(
+            self._send_deletes, most=BATCH_MOST, linger=LINGER, parallel=8
+        )
+        self._hides: Batcher[_Hide] = Batcher(
+            self._send_hides, most=BATCH_MOST, linger=LINGER, parallel=8
+        )
+
+    def open(self) -> QueueAttributes:
+        """Find the queue. Raises StartError where it is missing or access to it is denied."""
+        self._url = self._find(self.name, self._owner)
+        try:
+            attributes = self._calls.call(
+                "get_queue_attributes", QueueUrl=self._url, AttributeNames=["All"]
+            ).get("Attributes", {})
+        except CallError as error:
+            self._explain(self.name, error)
+            raise QueueError(f"queue {self.name!r}: {error}") from error
+        self._dead_letter_url = self._find_dead_letter(attributes.get("RedrivePolicy"))
+        return QueueAttributes(
+            retention=float(attributes.get("MessageRetentionPeriod", 14 * 86400)),
+            fifo=attributes.get("FifoQueue") == "true",
+        )
+
+    def _find(self, name: str, owner: str) -> str:
+        try:
+            url: str = self._calls.call(
+                "get_queue_url", QueueName=name, QueueOwnerAWSAccountId=owner
+            )["QueueUrl"]
+        except CallError as error:
+            self._explain(name, error)
+            raise QueueError(f"queue {name!r}: {error}") from error
+        return url
+
+    def _find_dead_letter(self, redrive_policy: str | None) -> str | None:
+        if self._dead_letter_name is not None:
+            return self._find(self._dead_letter_name, self._owner)
+        arn = json.loads(redrive_policy or "{}").get("deadLetterTargetArn")
+        if arn is None:
+            return None
+        owner, name = arn.split(":")[-2:]
+        return self._find(name, owner)
+
+    def _explain(self, name: str, error: Exception) -> None:
+        if error_code(error) in _MISSING:
+            raise StartError(
+                f"queue {name!r} of account {self._owner} does not exist; "
+                f"create it with `sqsjkr-gevent init`"
+            ) from error
+        if is_denied(error):
+            raise StartError(
+                f"access to queue {name!r} is denied; allow {PERMISSIONS} on it ({error})"
+            ) from error
+        if has_no_credentials(error):
+            raise StartError(
+                f"no AWS credentials: set account.profile or the AWS_* variables ({error})"
+            ) from error
+
+    def receive(self, most: int) -> list[Message]:
+        """One long poll for 1 to `most` messages; the empty list where none came."""
+        try:
+            answer = self._polls.call(
+                "receive_message",
+                QueueUrl=self._url,
+                MaxNumberOfMessages=min(most, BATCH_MOST),
+                WaitTimeSeconds=self._wait,
+                VisibilityTimeout=self._visibility,
+                MessageSystemAttributeNames=_SYSTEM_ATTRIBUTES,
+                MessageAttributeNames=["All"],
+            )
+        except CallError as error:
+            kind = AccessDenied if is_denied(error) else QueueError
+            raise kind(f"queue {self.name!r}: {error}") from error
+        return [_message(raw) for raw in answer.get("Messages", [])]
+
+    def delete(self, message: Message) -> None:
+        """Delete the message; returns once SQS confirmed it.
+
+        Raises ReceiptHandleInvalid where the message is no longer ours, as when it is gone.
+        """
+        self._settle(message, lambda handle: self._deletes.submit(handle).get())
+        message.deleted = True
+
+    def hide(self, message: Message, seconds: float) -> None:
+        """Show the message again in `seconds` from now; 0 is at once.
+
+        Raises ReceiptHandleInvalid where the message is no longer ours.
+        """
+        bounded = max(0, min(HIDE_MOST, round(seconds)))
+        self._settle(message, lambda handle: self._hides.submit(_Hide(handle, bounded)).get())
+
+    def keep(self, message: Message) -> None:
+        """Hide the message for another visibility timeout. Raises as hide does."""
+        self._hides.submit(_Hide(message.receipt_handle, self._visibility)).get()
+
+    def dead_letter(self, message: Message, reason: str) -> bool:
+        """Send a copy to the dead-letter queue, its reason in the attribute SqsjkrReason.
+
+        Answers False where the queue has none. The original is still to be deleted.
+        """
+        if self._dead_letter_url is None:
+            return False
+        attributes = dict(list(message.attributes.items())[: ATTRIBUTES_MOST - 2])
+        attributes["SqsjkrReason"] = _string_attribute(reason)
+        attributes["SqsjkrMessageId"] = _string_attribute(message.id)
+        arguments: dict[str, Any] = {}
+        if self._dead_letter_url.endswith(".fifo"):
+            arguments["MessageGroupId"] = message.group_id or message.id
+            arguments["MessageDeduplicationId"] = message.id
+        try:
+            self._calls.call(
+                "send_message",
+                QueueUrl=self._dead_letter_url,
+                MessageBody=message.body,
+                MessageAttributes=attributes,
+                **arguments,
+            )
+        except CallError as error:
+            raise QueueError(f"dead-letter queue of {self.name!r}: {error}") from error
+        return True
+
+    def close(self, timeout: float) -> None:
+        """Send what waits in a batch, for at most `timeout` seconds."""
+        closed = QueueError("the kicker stopped before SQS confirmed it")
+        self._deletes.close(timeout, closed)
+        self._hides.close(timeout, closed)
+
+    @staticmethod
+    def _settle(message: Message, call: Callable[[str], None]) -> None:
+        """Call with the newest receipt handle, again where a redelivery came in between."""
+        while True:
+            handle = message.receipt_handle
+            try:
+                call(handle)
+            except ReceiptHandleInvalid:
+                if message.receipt_handle == handle:
+                    raise
+            else:
+                if message.receipt_handle == handle:
+                    return
+
+    def _send_deletes(self, handles: Sequence[str]) -> Sequence[Exception | None]:
+        return self._send_batch(
+            "delete_message_batch", [{"ReceiptHandle": handle} for handle in handles]
+        )
+
+    def _send_hides(self, hides: Sequence[_Hide]) -> Sequence[Exception | None]:
+        return self._send_batch(
+            "change_message_visibility_batch",
+            [
+                {"ReceiptHandle": hide.receipt_handle, "VisibilityTimeout": hide.seconds}
+                for hide in hides
+            ],
+        )
+
+    def _send_batch(
+        self, operation: str, entries: Sequence[dict[str, Any]]
+    ) -> Sequence[Exception | None]:
+        numbered = [{"Id": str(number), **entry} for number, entry in enumerate(entries)]
+        answer = self._calls.call(operation, QueueUrl=self._url, Entries=numbered)
+        confirmed = {int(entry["Id"]) for entry in answer.get("Successful", [])}
+        failed = {int(entry["Id"]): _fault(entry) for entry in answer.get("Failed", [])}
+        unsaid = Again("SQS did not say what became of it")
+        return [
+            None if number in confirmed else failed.get(number, unsaid)
+            for number in range(len(entries))
+        ]
+
+
+def _string_attribute(text: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": text}
+
+
+def _fault(entry: dict[str, Any]) -> Exception:
+    text = f"{entry.get('Code')}: {entry.get('Message', '')}"
+    if entry.get("Code") in _INVALID_HANDLE:
+        return ReceiptHandleInvalid(text)
+    return Again(text)
+
+
+def _message(raw: dict[str, Any]) -> Message:
+    attributes = raw.get("Attributes", {})
+    return Message(
+        id=raw["MessageId"],
+        body=raw["Body"],
+        receipt_handle=raw["ReceiptHandle"],
+        sent_at=int(attributes.get("SentTimestamp", 0)) / 1000,
+        receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+        group_id=attributes.get("MessageGroupId"),
+        attributes=raw.get("MessageAttributes", {}),
+    )

@@ -1,0 +1,141 @@
+"""sqsjkr's DynamoDB table as conditional writes: hash key Id (S), range key Type (S)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..batcher import Again
+from ..errors import StartError, StoreError
+from .client import CallError, Client, error_code, has_no_credentials, is_condition, is_denied
+
+#: Most rows of one BatchWriteItem.
+#: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+BATCH_MOST = 25
+
+#: Attributes that are, or may become, reserved words of DynamoDB expressions.
+_NAMES = ("Owner", "Version", "Lease", "Token", "Status")
+
+#: A row, or some attributes of one, as the API writes them.
+Row = dict[str, dict[str, str]]
+
+
+def key(row_id: str, kind: str) -> Row:
+    """The primary key of a row of that kind, `lock` or `throttle`."""
+    return {"Id": value(row_id), "Type": value(kind)}
+
+
+def value(of: str | int | float) -> dict[str, str]:
+    """An attribute value as the API writes it."""
+    if isinstance(of, str):
+        return {"S": of}
+    return {"N": repr(of)}
+
+
+class Table:
+    """The table, as conditional writes. All methods raise StoreError."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self.name = name
+        self._client = client
+
+    def check(self) -> None:
+        """Raises StartError where the table is missing, has another key, or may not be read."""
+        try:
+            self._client.call(
+                "get_item", TableName=self.name, Key=key("sqsjkr-gevent check", "lock")
+            )
+        except CallError as error:
+            self._explain(error)
+            raise StoreError(f"table {self.name!r}: {error}") from error
+
+    def update(
+        self, row_id: str, kind: str, update: str, condition: str, **values: str | int | float
+    ) -> tuple[Row, bool]:
+        """Conditional UpdateItem; answers the row's attributes and whether the condition held.
+
+        With it held the answer is what was updated, else the row as it stands.
+        """
+        used = f"{update} {condition}"
+        names = {f"#{n}": n for n in _NAMES if f"#{n}" in used}
+        arguments: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
+        try:
+            answer = self._client.call(
+                "update_item",
+                TableName=self.name,
+                Key=key(row_id, kind),
+                UpdateExpression=update,
+                ConditionExpression=condition,
+                ExpressionAttributeValues={f":{k}": value(v) for k, v in values.items()},
+                ReturnValues="UPDATED_NEW",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **arguments,
+            )
+        except CallError as error:
+            if not is_condition(error):
+                raise StoreError(f"table {self.name!r}: {error}") from error
+            row = getattr(error, "response", {}).get("Item")
+            return (self.get(row_id, kind) if row is None else row), False
+        return answer.get("Attributes", {}), True
+
+    def get(self, row_id: str, kind: str) -> Row:
+        """The row by a consistent read, empty where there is none."""
+        try:
+            row: Row = self._client.call(
+                "get_item", TableName=self.name, Key=key(row_id, kind), ConsistentRead=True
+            ).get("Item", {})
+        except CallError as error:
+            raise StoreError(f"table {self.name!r}: {error}") from error
+        return row
+
+    def delete(self, row_id: str, kind: str, owner: str) -> bool:
+        """Delete the row if it is `owner`'s; answers whether it was."""
+        try:
+            self._client.call(
+                "delete_item",
+                TableName=self.name,
+                Key=key(row_id, kind),
+                ConditionExpression="#Owner = :owner",
+                ExpressionAttributeNames={"#Owner": "Owner"},
+                ExpressionAttributeValues={":owner": value(owner)},
+            )
+        except CallError as error:
+            if is_condition(error):
+                return False
+            raise StoreError(f"table {self.name!r}: {error}") from error
+        return True
+
+    def put(self, rows: Sequence[Row]) -> Sequence[Exception | None]:
+        """BatchWriteItem of whole rows; answers each row's fate in their order."""
+        try:
+            answer = self._client.call(
+                "batch_write_item",
+                RequestItems={self.name: [{"PutRequest": {"Item": row}} for row in rows]},
+            )
+        except CallError as error:
+            raise StoreError(f"table {self.name!r}: {error}") from error
+        left = {
+            request["PutRequest"]["Item"]["Id"]["S"]
+            for request in answer.get("UnprocessedItems", {}).get(self.name, [])
+        }
+        throttled = Again("DynamoDB left it unprocessed")
+        return [throttled if row["Id"]["S"] in left else None for row in rows]
+
+    def _explain(self, error: Exception) -> None:
+        code = error_code(error)
+        if code == "ResourceNotFoundException":
+            raise StartError(
+                f"DynamoDB table {self.name!r} does not exist; create it with `sqsjkr-gevent init`"
+            ) from error
+        if code == "ValidationException":
+            raise StartError(
+                f"DynamoDB table {self.name!r} does not have the key Id (S), Type (S); name another "
+                f"with --lock-table, or create one with `sqsjkr-gevent init`"
+            ) from error
+        if is_denied(error):
+            raise StartError(
+                f"access to DynamoDB table {self.name!r} is denied; allow dynamodb:GetItem, "
+                f"UpdateItem, DeleteItem and BatchWriteItem on it ({error})"
+            ) from error
+        if has_no_credentials(error):
+            raise StartError(
+                f"no AWS credentials: set account.profile or the AWS_* variables ({error})"
+            ) from error

@@ -1,0 +1,1 @@
+"""Lock and throttle stores; each module holds a locker and a throttler."""

@@ -1,0 +1,222 @@
+"""Locks and job states in sqsjkr's DynamoDB table, shared by all hosts.
+
+The rows are sqsjkr's: `EventId` in a lock row means locked, `Expired` in a throttle row means seen.
+Ours carry besides: `Owner`, `Version` (grows with each renewal), `Lease` (seconds), in a lock row
+`Token`, in a throttle row `Status`. A row without `Owner` is sqsjkr's, has no lease, and is never
+taken over.
+"""
+
+import time
+
+import gevent
+
+from ..aws.table import BATCH_MOST, Row, Table, key, value
+from ..batcher import Batcher
+from ..clock import Clock
+from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost, StoreError
+from .lapse import LeaseWatch
+
+#: Seconds that the row of a free lock is kept for its fencing token, before TTL may remove it.
+FREE_LOCK_KEPT = 30 * 86400
+
+_DONE = "done"
+_RUNNING = "running"
+
+
+class DynamoDBLocker:
+    """Locks across hosts. lease: seconds, as in `[locker] lease`."""
+
+    lease: float | None
+
+    def __init__(self, table: Table, *, lease: float, clock: Clock = time.monotonic) -> None:
+        self.lease: float | None = lease
+        self._seconds = lease
+        self._table = table
+        self._watch = LeaseWatch(clock)
+
+    def check(self) -> None:
+        """Raises StartError where the table cannot be used."""
+        self._table.check()
+
+    def acquire(
+        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+    ) -> int | None:
+        """Take the lock. Raises AlreadyLocked, with the seconds until it may lapse."""
+        row, taken = self._take(lock_id, event_id, owner, "attribute_not_exists(EventId)")
+        if not taken and row.get("Owner", {}).get("S") == owner:
+            taken = True  # An earlier try of this very call was heard, its answer lost.
+        if not taken:
+            row, taken = self._inherit(lock_id, event_id, owner, heir_of, row)
+        self._watch.forget(lock_id)
+        return int(row["Token"]["N"])
+
+    def _inherit(
+        self, lock_id: str, event_id: str, owner: str, heir_of: str | None, row: Row
+    ) -> tuple[Row, bool]:
+        lapses_in = _lapses_in(self._watch, lock_id, row)
+        holder = row.get("Owner", {}).get("S", "a sqsjkr host")
+        if lapses_in is None or (lapses_in > 0 and holder != heir_of):
+            raise AlreadyLocked(f"lock {lock_id!r} is held by {holder}", lapses_in=lapses_in)
+        version = int(row["Version"]["N"])
+        row, taken = self._take(
+            lock_id, event_id, owner, "#Owner = :old AND #Version = :seen", old=holder, seen=version
+        )
+        if not taken:
+            raise AlreadyLocked(
+                f"lock {lock_id!r} is held by {row.get('Owner', {}).get('S', 'a sqsjkr host')}",
+                lapses_in=_lapses_in(self._watch, lock_id, row),
+            )
+        return row, taken
+
+    def _take(
+        self, lock_id: str, event_id: str, owner: str, condition: str, **values: str | int
+    ) -> tuple[Row, bool]:
+        # A token starts at the clock's milliseconds, so that it grows even where a sqsjkr host
+        # deleted the row between two of our locks.
+        return self._table.update(
+            lock_id,
+            "lock",
+            "SET EventId = :event, #Owner = :owner, #Version = :one, #Lease = :lease,"
+            " #Token = if_not_exists(#Token, :now) + :one REMOVE Expired",
+            condition,
+            event=event_id,
+            owner=owner,
+            lease=self._seconds,
+            now=time.time_ns() // 1_000_000,
+            one=1,
+            **values,
+        )
+
+    def renew(self, lock_id: str, owner: str) -> None:
+        """Start the lease anew. Raises LeaseLost."""
+        _, held = self._table.update(
+            lock_id, "lock", "SET #Version = #Version + :one", "#Owner = :owner", owner=owner, one=1
+        )
+        if not held:
+            raise LeaseLost(f"lock {lock_id!r} is not held by {owner}")
+
+    def release(self, lock_id: str, owner: str) -> None:
+        """Give the lock back, its token kept in the row. Raises LeaseLost."""
+        row, held = self._table.update(
+            lock_id,
+            "lock",
+            "SET Expired = :later REMOVE EventId, #Owner, #Version, #Lease",
+            "#Owner = :owner",
+            owner=owner,
+            later=int(time.time()) + FREE_LOCK_KEPT,
+        )
+        if not held:
+            raise LeaseLost(f"lock {lock_id!r} is not held by {owner}")
+
+
+class DynamoDBThrottler:
+    """Job states across hosts.
+
+    lease: seconds a job stays in progress without a renewal.
+    retention: seconds a job's row is kept, at least as long as its message may live.
+    """
+
+    lease: float | None
+
+    def __init__(
+        self, table: Table, *, lease: float, retention: float, clock: Clock = time.monotonic
+    ) -> None:
+        self.lease = lease
+        self._seconds = lease
+        self._retention = retention
+        self._table = table
+        self._watch = LeaseWatch(clock)
+        self._marks: Batcher[Row] = Batcher(table.put, most=BATCH_MOST, linger=0.02, parallel=4)
+
+    def check(self) -> None:
+        """Raises StartError where the table cannot be used."""
+        self._table.check()
+
+    def claim(self, job_id: str, *, owner: str) -> str | None:
+        """Mark the job as in progress. Raises DuplicatedMessage or JobInProgress."""
+        row, ours = self._take(job_id, owner, "attribute_not_exists(Expired)")
+        if ours or (row.get("Owner", {}).get("S") == owner and _status(row) == _RUNNING):
+            return None
+        if _status(row) != _RUNNING:
+            self._watch.forget(job_id)
+            raise DuplicatedMessage(f"job {job_id} is done")
+        lapses_in = _lapses_in(self._watch, job_id, row)
+        holder = row["Owner"]["S"]
+        if lapses_in is None or lapses_in > 0:
+            raise JobInProgress(f"job {job_id} is run by {holder}", lapses_in=lapses_in)
+        version = int(row["Version"]["N"])
+        row, ours = self._take(
+            job_id, owner, "#Owner = :old AND #Version = :seen", old=holder, seen=version
+        )
+        if not ours:
+            raise JobInProgress(f"job {job_id} was taken over by another")
+        self._watch.forget(job_id)
+        return holder
+
+    def _take(
+        self, job_id: str, owner: str, condition: str, **values: str | int
+    ) -> tuple[Row, bool]:
+        return self._table.update(
+            job_id,
+            "throttle",
+            "SET Expired = :expired, #Owner = :owner, #Version = :one, #Lease = :lease,"
+            " #Status = :running",
+            condition,
+            expired=self._expired(),
+            owner=owner,
+            lease=self._seconds,
+            running=_RUNNING,
+            one=1,
+            **values,
+        )
+
+    def renew(self, job_id: str, owner: str) -> None:
+        """Start the lease anew. Raises LeaseLost."""
+        _, held = self._table.update(
+            job_id,
+            "throttle",
+            "SET #Version = #Version + :one",
+            "#Owner = :owner AND #Status = :running",
+            owner=owner,
+            running=_RUNNING,
+            one=1,
+        )
+        if not held:
+            raise LeaseLost(f"job {job_id} is not run by {owner}")
+
+    def done(self, job_id: str, owner: str) -> None:
+        """Mark the job as done. Raises StoreError where that is not confirmed within a lease."""
+        row = {
+            **key(job_id, "throttle"),
+            "Expired": value(self._expired()),
+            "Owner": value(owner),
+            "Status": value(_DONE),
+        }
+        try:
+            self._marks.submit(row).get(timeout=self._seconds)
+        except gevent.Timeout as error:
+            raise StoreError(f"job {job_id} could not be marked as done") from error
+
+    def release(self, job_id: str, owner: str) -> None:
+        """Forget a job that did not run. Raises LeaseLost."""
+        if not self._table.delete(job_id, "throttle", owner):
+            raise LeaseLost(f"job {job_id} is not run by {owner}")
+
+    def close(self, timeout: float) -> None:
+        """Write the marks that wait, for at most `timeout` seconds."""
+        self._marks.close(timeout, StoreError("the kicker stopped before the job's done mark"))
+
+    def _expired(self) -> int:
+        return int(time.time() + self._retention)
+
+
+def _status(row: Row) -> str:
+    return row.get("Status", {}).get("S", _DONE)
+
+
+def _lapses_in(watch: LeaseWatch, row_id: str, row: Row) -> float | None:
+    if "Owner" not in row or "Lease" not in row:
+        watch.forget(row_id)
+        return None
+    lease = float(row["Lease"]["N"])
+    return watch.lapses_in(row_id, row["Owner"]["S"], int(row["Version"]["N"]), lease)

@@ -1,0 +1,101 @@
+"""Locks and job states of one process; they end with it."""
+
+import time
+from itertools import count
+
+from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost
+
+
+class MemoryTable:
+    """What the lockers and throttlers of one process share under one name.
+
+    locks: lock_id -> owner. running: job_id -> owner. done: job_id -> when it may be forgotten,
+    in seconds of the monotonic clock, oldest first.
+    """
+
+    _named: dict[str, "MemoryTable"] = {}
+
+    def __init__(self) -> None:
+        self.locks: dict[str, str] = {}
+        self.running: dict[str, str] = {}
+        self.done: dict[str, float] = {}
+        # From the clock, so that tokens go on growing over a restart of the process.
+        self.tokens = count(time.time_ns() // 1_000_000)
+
+    @classmethod
+    def named(cls, name: str) -> "MemoryTable":
+        """The table of that name, the same for all of the process."""
+        return cls._named.setdefault(name, cls())
+
+
+class MemoryLocker:
+    """Locks between the kickers of one process. They need no lease: no holder outlives them."""
+
+    lease: float | None = None
+
+    def __init__(self, table: MemoryTable) -> None:
+        self._table = table
+
+    def acquire(
+        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+    ) -> int | None:
+        """Take the lock. Raises AlreadyLocked."""
+        if self._table.locks.setdefault(lock_id, owner) != owner:
+            raise AlreadyLocked(f"lock {lock_id!r} is held by {self._table.locks[lock_id]}")
+        return next(self._table.tokens)
+
+    def renew(self, lock_id: str, owner: str) -> None:
+        """Check the owner. Raises LeaseLost."""
+        if self._table.locks.get(lock_id) != owner:
+            raise LeaseLost(f"lock {lock_id!r} is not held by {owner}")
+
+    def release(self, lock_id: str, owner: str) -> None:
+        """Give the lock back. Raises LeaseLost."""
+        self.renew(lock_id, owner)
+        del self._table.locks[lock_id]
+
+
+class MemoryThrottler:
+    """Job states between the kickers of one process.
+
+    retention: seconds a done job is remembered.
+    """
+
+    lease: float | None = None
+
+    def __init__(self, table: MemoryTable, *, retention: float) -> None:
+        self._table = table
+        self._retention = retention
+
+    def claim(self, job_id: str, *, owner: str) -> str | None:
+        """Mark the job as in progress. Raises DuplicatedMessage or JobInProgress."""
+        self._forget()
+        if job_id in self._table.done:
+            raise DuplicatedMessage(f"job {job_id} is done")
+        if self._table.running.setdefault(job_id, owner) != owner:
+            raise JobInProgress(f"job {job_id} is run by {self._table.running[job_id]}")
+        return None
+
+    def renew(self, job_id: str, owner: str) -> None:
+        """Check the owner. Raises LeaseLost."""
+        if self._table.running.get(job_id) != owner:
+            raise LeaseLost(f"job {job_id} is not run by {owner}")
+
+    def done(self, job_id: str, owner: str) -> None:
+        """Mark the job as done."""
+        self._table.running.pop(job_id, None)
+        self._table.done[job_id] = time.monotonic() + self._retention
+
+    def release(self, job_id: str, owner: str) -> None:
+        """Forget a job that did not run. Raises LeaseLost."""
+        if self._table.done.pop(job_id, None) is None:
+            self.renew(job_id, owner)
+            del self._table.running[job_id]
+
+    def _forget(self) -> None:
+        now = time.monotonic()
+        while self._table.done:
+            oldest = next(iter(self._table.done))
+            if self._table.done[oldest] > now:
+                break
+            del self._table.done[oldest]

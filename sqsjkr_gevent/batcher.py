@@ -1,0 +1,126 @@
+"""Gathers single requests into batch calls, and repeats what fails for the moment."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+import gevent
+import structlog
+from gevent.event import AsyncResult, Event
+from gevent.pool import Pool
+
+from .backoff import Backoff
+from .errors import SqsjkrError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+
+_Entry = tuple[T, "AsyncResult[None]"]
+
+
+class Again(SqsjkrError):
+    """One entry of a batch failed for a passing reason and is to be sent again."""
+
+
+class Batcher(Generic[T]):
+    """Sends entries in batches of up to `most`, up to `parallel` calls at a time.
+
+    send: makes one call; answers an entry's fate in the order given: None for success, Again to
+        repeat it, any other exception as its final answer. An exception raised by the call
+        repeats all of it.
+    linger: seconds a batch waits for company.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Sequence[T]], Sequence[Exception | None]],
+        *,
+        most: int,
+        linger: float,
+        parallel: int,
+    ) -> None:
+        self._send = send
+        self._most = most
+        self._linger = linger
+        self._calls = Pool(parallel)
+        self._entries: deque[_Entry[T]] = deque()
+        self._filled = Event()
+        self._full = Event()
+        self._backoff = Backoff(0.2, 10.0)
+        self._closed: Exception | None = None
+        self._loop = gevent.spawn(self._run)
+
+    def submit(self, entry: T) -> "AsyncResult[None]":
+        """Queue an entry; the result is None once it succeeded, or raises its final answer."""
+        result: AsyncResult[None] = AsyncResult()
+        if self._closed is not None:
+            result.set_exception(self._closed)
+            return result
+        self._entries.append((entry, result))
+        self._filled.set()
+        if len(self._entries) >= self._most:
+            self._full.set()
+        return result
+
+    def close(self, timeout: float, error: Exception) -> None:
+        """Send what is queued for at most `timeout` seconds, then answer the rest with `error`."""
+        self._full.set()
+        gevent.spawn(self._drain).join(timeout)
+        self._closed = error
+        self._loop.kill()
+        self._calls.kill()
+        while self._entries:
+            self._entries.popleft()[1].set_exception(error)
+
+    def _drain(self) -> None:
+        while self._entries or len(self._calls):
+            self._calls.join()
+            gevent.sleep(0.01)
+
+    def _run(self) -> None:
+        while True:
+            self._filled.wait()
+            self._full.wait(self._linger)
+            batch = [self._entries.popleft() for _ in range(min(self._most, len(self._entries)))]
+            if not self._entries:
+                self._filled.clear()
+            if len(self._entries) < self._most:
+                self._full.clear()
+            if batch:
+                self._calls.spawn(self._call, batch)
+            if self._backoff.failures:
+                self._calls.join()
+
+    def _call(self, batch: list[_Entry[T]]) -> None:
+        try:
+            answers = self._send([entry for entry, _ in batch])
+        except gevent.GreenletExit:
+            self._repeat(batch)
+            raise
+        except Exception as error:
+            self._pause(error, batch)
+            return
+        again = []
+        for (entry, result), answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Again):
+                again.append((entry, result))
+            elif answer is None:
+                result.set(None)
+            else:
+                result.set_exception(answer)
+        if again:
+            self._pause(next(a for a in answers if isinstance(a, Again)), again)
+        else:
+            self._backoff.succeeded()
+
+    def _pause(self, error: Exception, batch: list[_Entry[T]]) -> None:
+        wait = self._backoff.failed()
+        log.warning("batch call failed, repeated", error=str(error), wait=round(wait, 2))
+        self._repeat(batch)
+        gevent.sleep(wait)
+
+    def _repeat(self, batch: list[_Entry[T]]) -> None:
+        self._entries.extendleft(reversed(batch))
+        self._filled.set()

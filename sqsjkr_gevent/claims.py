@@ -1,0 +1,95 @@
+"""A job is claimed in the throttler before it runs, and kept so until its message is settled."""
+
+from collections.abc import Callable
+
+import gevent
+import structlog
+
+from .backoff import jittered
+from .errors import JobInProgress, LeaseLost
+from .keeper import Keeper, Kept
+from .places import WaitingRoom
+from .run import Run
+from .throttler import LeasedThrottler
+
+log = structlog.get_logger(__name__)
+
+
+class Claim:
+    """A job that is this run's: to be marked as done, or to be released, once."""
+
+    def __init__(self, throttler: LeasedThrottler, run: Run) -> None:
+        self._throttler = throttler
+        self._run = run
+        self._closed = False
+        self.kept: Kept | None = None
+
+    def renew(self) -> None:
+        """Start its lease anew. Raises LeaseLost."""
+        try:
+            self._throttler.renew(self._run.job.id, self._run.owner)
+        except LeaseLost:
+            # The mark that ends the lease may have been written while this call was under way.
+            if not self._closed:
+                raise
+
+    def done(self) -> None:
+        """The job must not run again. Raises StoreError."""
+        self._close(lambda: self._throttler.done(self._run.job.id, self._run.owner))
+
+    def release(self) -> None:
+        """The job did not run, or has to run again. Raises StoreError or LeaseLost."""
+        self._close(lambda: self._throttler.release(self._run.job.id, self._run.owner))
+
+    def _close(self, call: Callable[[], None]) -> None:
+        self._closed = True
+        try:
+            call()
+        finally:
+            if self.kept is not None:
+                self.kept.release()
+
+
+class Claims:
+    """Claims jobs. retry_interval: seconds between two looks at a job that another host runs."""
+
+    def __init__(
+        self,
+        throttler: LeasedThrottler,
+        keeper: Keeper,
+        room: WaitingRoom,
+        *,
+        retry_interval: float,
+    ) -> None:
+        self._throttler = throttler
+        self._keeper = keeper
+        self._room = room
+        self._retry_interval = retry_interval
+
+    def claim(self, run: Run) -> Claim:
+        """Claim the run's job, waiting without a slot while another host runs it.
+
+        Raises DuplicatedMessage where it is done, StoreError, or Stopping.
+        """
+        while True:
+            asked_at = self._keeper.clock()
+            try:
+                run.heir_of = self._throttler.claim(run.job.id, owner=run.owner)
+                break
+            except JobInProgress as held:
+                log.info("held: in progress elsewhere", job_id=run.job.id, reason=str(held))
+                wait = look_again_in(held.lapses_in, self._retry_interval)
+                with run.place.lent(), self._room.waiting():
+                    gevent.sleep(wait)
+        claim = Claim(self._throttler, run)
+        if self._throttler.lease is not None:
+            claim.kept = self._keeper.keep(
+                "job", self._throttler.lease, claim.renew, run.lose, since=asked_at
+            )
+        return claim
+
+
+def look_again_in(lapses_in: float | None, retry_interval: float) -> float:
+    """Seconds until it is worth asking again for what another holds."""
+    wait = jittered(retry_interval)
+    return wait if lapses_in is None else min(wait, lapses_in)

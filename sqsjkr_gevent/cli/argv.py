@@ -1,0 +1,45 @@
+"""sqsjkr's options as its users write them: Go takes `-conf x` and `-conf=x` for `--conf x`."""
+
+from collections.abc import Sequence
+
+#: The options of sqsjkr, and whether a value follows.
+GO_OPTIONS = {
+    "conf": True,
+    "log-level": True,
+    "profile": True,
+    "region": True,
+    "lock-table": True,
+    "stats-socket": True,
+    "stats-port": True,
+    "version": False,
+}
+
+#: Our own spellings that take a value, for finding where the options end.
+_OWN_WITH_VALUE = frozenset({"-c", "--config"})
+
+
+def with_two_dashes(arguments: Sequence[str]) -> list[str]:
+    """The arguments, sqsjkr's one-dash options turned into two-dash ones.
+
+    Only before the subcommand: what follows that, a job's command above all, is left as it is.
+    """
+    result: list[str] = []
+    rest = list(arguments)
+    while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+        option = _two_dashes(rest.pop(0))
+        result.append(option)
+        if _takes_next(option):
+            result += rest[:1]
+            del rest[:1]
+    return result + rest
+
+
+def _two_dashes(argument: str) -> str:
+    name = argument[1:].partition("=")[0]
+    return f"-{argument}" if name in GO_OPTIONS else argument
+
+
+def _takes_next(option: str) -> bool:
+    return option in _OWN_WITH_VALUE or (
+        option.startswith("--") and GO_OPTIONS.get(option[2:], False)
+    )

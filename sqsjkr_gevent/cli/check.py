@@ -1,0 +1,59 @@
+"""`check`: looks at everything that the kicker will need, and changes nothing."""
+
+from collections.abc import Callable, Iterator
+
+import click
+
+from ..aws.client import make_session
+from ..config import Config
+from ..errors import SqsjkrError
+from .check_aws import clock, credentials
+from .check_host import stats_address, times
+from .check_queue import queue
+from .check_table import table_findings
+from .clients import client
+from .failing import FAILED, is_of_aws, of_aws, one_line
+from .findings import Finding, fail, ok, show
+from .loading import load_quietly
+from .settings import Settings, conf_option
+
+
+@click.command
+@conf_option
+@click.pass_obj
+def command(settings: Settings) -> int:
+    """Look whether everything that the config names is there and fits.
+
+    Each line is ok, warn or FAIL, and the last two say what to do. Exit code 1 where one failed.
+    Nothing is changed, and no message received.
+    """
+    config = load_quietly(settings)
+    return 0 if show(_findings(settings.file, config)) else FAILED
+
+
+def _findings(file: str, config: Config) -> Iterator[Finding]:
+    yield ok("config", file)
+    yield from times(config)
+    yield from _tried("stats", lambda: stats_address(config.kicker))
+    session = make_session(config.account)
+    found = list(_tried("credentials", lambda: credentials(session, config.account)))
+    yield from found
+    if any(finding.level == "FAIL" for finding in found):
+        return
+    sqs = client(session, config.account, "sqs")
+    yield from _tried("clock", lambda: clock(sqs))
+    yield from _tried("queue", lambda: queue(config, sqs))
+    dynamodb = client(session, config.account, "dynamodb")
+    yield from _tried("table", lambda: table_findings(config, dynamodb))
+
+
+def _tried(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    """The findings; where a look itself fails, that is one."""
+    try:
+        yield from look()
+    except SqsjkrError as error:
+        yield fail(what, one_line(str(error)))
+    except Exception as error:
+        if not is_of_aws(error):
+            raise
+        yield fail(what, of_aws(error))

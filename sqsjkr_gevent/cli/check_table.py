@@ -1,0 +1,89 @@
+"""`check`: the DynamoDB tables that the backends use."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..aws.client import CallError, Client, is_denied
+from ..aws.provision import (
+    ATTRIBUTE_TYPES,
+    INDEX,
+    INDEX_KEYS,
+    TABLE_KEYS,
+    TTL_ATTRIBUTE,
+    table_description,
+    tables,
+)
+from ..aws.table import Table
+from ..config import Config
+from .findings import Finding, fail, ok, warn
+
+_OTHER = "name another one with --lock-table, or create one with `sqsjkr-gevent init`"
+
+
+def table_findings(config: Config, dynamodb: Client) -> Iterator[Finding]:
+    """All about the tables. Raises what botocore raises, StartError and StoreError."""
+    for section, one in (("locker", config.locker), ("throttler", config.throttler)):
+        if one.backend != "dynamodb":
+            yield ok(section, f"backend {one.backend!r} needs no table")
+    for name in tables(config):
+        yield from _table(dynamodb, name)
+
+
+def _table(dynamodb: Client, name: str) -> Iterator[Finding]:
+    what = f"table {name!r}"
+    try:
+        table = table_description(dynamodb, name)
+    except CallError as error:
+        if not is_denied(error):
+            raise
+        # The kicker does without DescribeTable.
+        Table(dynamodb, name).check()
+        yield ok(what, "it may be read; dynamodb:DescribeTable is denied, so no more is known")
+        return
+    if table is None:
+        yield fail(what, "does not exist: create it with `sqsjkr-gevent init`")
+        return
+    if _keys(table["KeySchema"]) != TABLE_KEYS or not _types_fit(table):
+        yield fail(what, f"its key is not Id (S), Type (S): {_OTHER}")
+        return
+    if table["TableStatus"] not in ("ACTIVE", "UPDATING"):
+        yield fail(what, f"it is {table['TableStatus']}: wait until it is ACTIVE")
+        return
+    Table(dynamodb, name).check()
+    yield ok(what, "keys Id, Type; it may be read")
+    yield from _extras(dynamodb, table, what)
+
+
+def _extras(dynamodb: Client, table: dict[str, Any], what: str) -> Iterator[Finding]:
+    indexes = {
+        index["IndexName"]: _keys(index["KeySchema"])
+        for index in table.get("GlobalSecondaryIndexes", [])
+    }
+    if indexes.get(INDEX) == INDEX_KEYS:
+        yield ok(f"{what} index", INDEX)
+    else:
+        yield warn(
+            f"{what} index", f"no {INDEX} (Type, Expired): add it where sqsjkr hosts use the table"
+        )
+    try:
+        answer = dynamodb.call("describe_time_to_live", TableName=table["TableName"])
+    except CallError as error:
+        if not is_denied(error):
+            raise
+        yield warn(f"{what} TTL", "dynamodb:DescribeTimeToLive is denied: allow it to see its TTL")
+        return
+    ttl = answer.get("TimeToLiveDescription", {})
+    enabled = ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")
+    if enabled and ttl.get("AttributeName") == TTL_ATTRIBUTE:
+        yield ok(f"{what} TTL", f"on {TTL_ATTRIBUTE}")
+    else:
+        yield warn(f"{what} TTL", f"not on {TTL_ATTRIBUTE}, so old rows stay: enable it there")
+
+
+def _keys(schema: list[dict[str, str]]) -> dict[str, str]:
+    return {key["AttributeName"]: key["KeyType"] for key in schema}
+
+
+def _types_fit(table: dict[str, Any]) -> bool:
+    types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
+    return all(types.get(name) == ATTRIBUTE_TYPES[name] for name in TABLE_KEYS)

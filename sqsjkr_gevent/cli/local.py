@@ -1,0 +1,122 @@
+"""`local`: a kicker with a server of its own, to try things with."""
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import local
+from ..aws.client import make_session
+from ..aws.provision import steps
+from ..config import Config
+from ..errors import SqsjkrError
+from ..kicker import Kicker
+from .clients import client
+from .loading import load_quietly
+from .settings import Settings
+
+DEFAULT_STATS_PORT = 8061
+
+
+@click.command
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where conf.toml is written.  [default: a fresh directory, removed at the end]",
+)
+@click.option(
+    "--stats-port",
+    type=int,
+    metavar="PORT",
+    help=f"TCP port for the statistics, 0 for any.  [default: {DEFAULT_STATS_PORT}]",
+)
+@click.option("--max-concurrent-num", type=int, metavar="N", help="Most jobs at a time.")
+@click.option("--life-time-trigger", metavar="COMMAND", help="Told of jobs over their life time.")
+@click.option("--log-format", metavar="FORMAT", help="text or json.")
+@click.pass_obj
+def command(settings: Settings, /, directory: Path | None, **given: Any) -> None:
+    """Run a kicker with an SQS and a DynamoDB of its own, on this host.
+
+    No AWS account and no config is needed, and nothing leaves this host. The queue is empty at
+    the start, and gone at the end. Needs: pip install "sqsjkr-gevent[local]"
+    """
+    level = settings.overrides.pop("log__level", None)
+    port = settings.overrides.pop("kicker__stats_port", None)
+    if settings.path is not None or any(settings.overrides.values()):
+        raise click.UsageError("local writes its own config: leave out --conf and what is of AWS.")
+    if given["stats_port"] is None:
+        given["stats_port"] = DEFAULT_STATS_PORT if port is None else port
+    log = {"level": level, "format": given.pop("log_format")}
+    os.environ.update(_isolated())
+    with _directory(directory) as place, local.LocalServer(place / "server.log") as server:
+        settings.path = str(local.write_config(place, server.endpoint_url, given, log))
+        config = load_quietly(settings)
+        _provision(config)
+        _say(settings.path, config)
+        kicker = Kicker(config)
+        server.on_death(kicker.stop)
+        kicker.run(log_level=config.log.level)
+        died = server.died
+    if died:
+        raise SqsjkrError(died)
+
+
+def _isolated() -> dict[str, str]:
+    environ = local.environment(os.environ)
+    for name in set(os.environ) - set(environ):
+        del os.environ[name]
+    return environ
+
+
+@contextmanager
+def _directory(given: Path | None) -> Iterator[Path]:
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given.absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="sqsjkr-gevent-") as fresh:
+        yield Path(fresh)
+
+
+def _provision(config: Config) -> None:
+    session = make_session(config.account)
+    sqs = client(session, config.account, "sqs")
+    dynamodb = client(session, config.account, "dynamodb")
+    for step in steps(config, sqs, dynamodb):
+        if not step.exists:
+            step.create()
+
+
+def _say(path: str, config: Config) -> None:
+    port = config.kicker.stats_port
+    stats = f"http://127.0.0.1:{port}/stats/metrics/v2" if port else "see the line `stats` below"
+    credentials = " ".join(f"{name}={value}" for name, value in local.CREDENTIALS.items())
+    print(
+        f"""Queue {config.sqs.queue_name} is on {config.account.endpoint_url}, in memory only.
+config: {path}
+stats:  {stats}
+Send a job from another terminal:
+
+    env {credentials} {_this_command()} -c {shlex.quote(path)} send -- 'echo hello'
+
+Ctrl-C stops it.
+""",
+        flush=True,
+    )
+
+
+def _this_command() -> str:
+    """This command with its whole path: another terminal may have another PATH."""
+    script = shutil.which(sys.argv[0])
+    if script is None or Path(script).name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m sqsjkr_gevent"
+    return shlex.quote(str(Path(script).absolute()))

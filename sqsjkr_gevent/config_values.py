@@ -1,0 +1,75 @@
+"""The checks of single keys of the config, built on those of config_checks."""
+
+import re
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from .config_checks import integer, matching, nearest, text, wrong
+
+BACKENDS = ("dynamodb", "sqlite", "memory", "none")
+
+_CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def account_id(value: object) -> str:
+    """An account id: text, as in sqsjkr, or the number of twelve digits it is at AWS.
+
+    Fewer digits without quotes are refused: TOML has lost the leading zeros by then.
+    """
+    if isinstance(value, int) and 10**11 <= value < 10**12:
+        return str(value)
+    return str(
+        matching(r"[0-9A-Za-z_-]{1,64}", 'an account id of 12 digits, as in "123456789012"')(value)
+    )
+
+
+def backend_name(value: object) -> str:
+    """The name of a backend, or "package.module:Class"."""
+    if isinstance(value, str) and (value in BACKENDS or _CLASS_PATH.fullmatch(value)):
+        return value
+    near = nearest(value, BACKENDS) if isinstance(value, str) else ""
+    raise ValueError(
+        f"{wrong('one of ' + ', '.join(BACKENDS) + ' or a package.module:Class', value)}{near}"
+    )
+
+
+def web_url(value: object) -> str:
+    """An http or https URL with a host."""
+    try:
+        parts = urlsplit(text(value))
+        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine or re.search(r"\s", str(value)):
+        raise wrong("a URL such as http://127.0.0.1:4566", value)
+    return str(value)
+
+
+def exit_code_list(value: object) -> tuple[int, ...] | Literal["any"]:
+    """A list of exit codes, 1 to 255 (0 is success), or "any"."""
+    if value == "any":
+        return "any"
+    one = integer(1, 255)
+    try:
+        return tuple(one(code) for code in _list(value))
+    except ValueError:
+        raise wrong('a list of exit codes, 1 to 255, or "any"', value) from None
+
+
+def inherited_names(value: object) -> bool | tuple[str, ...]:
+    """True for the whole environment, or the names of the variables; false is no names."""
+    if isinstance(value, bool):
+        return value or ()
+    try:
+        return tuple(str(_variable_name(name)) for name in _list(value))
+    except ValueError:
+        raise wrong("true, false or a list of variable names", value) from None
+
+
+_variable_name = matching(r"[^=\0]+", "the name of a variable")
+
+
+def _list(value: object) -> list[Any] | tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise wrong("a list", value)
+    return value

@@ -1,0 +1,271 @@
+"""The kicker: its start, its life, and its stop."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, TypeVar
+
+import gevent
+import structlog
+from gevent import monkey
+from gevent.event import Event
+from gevent.pool import Group
+
+from . import __version__
+from . import log as logs
+from .assembly import Parts
+from .backoff import Backoff
+from .config import Config
+from .errors import QueueError, SqsjkrError, Stopping, StoreError
+from .health import Health
+from .locker import LeasedLocker, Locker
+from .locker import as_leased as as_leased_locker
+from .message import Message
+from .places import Place
+from .process.runner import STOPPED
+from .receivers import Receivers
+from .run import Run
+from .stats import Stats
+from .stores import Stores
+from .throttler import LeasedThrottler, Throttler
+from .throttler import as_leased as as_leased_throttler
+from .web import create_app
+from .web.server import StatsServer
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
+
+#: Signals that ask for a stop; a second one skips the wait for running jobs.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+
+#: Seconds for the last deletes, returns and done marks at a stop.
+FLUSH = 5.0
+
+
+class Kicker:
+    """Receives messages of one queue and runs their jobs, until it is stopped.
+
+    locker, throttler: instead of the ones that the config names. Several kickers may live in one
+    process. Raises ConfigError where the config cannot be used, and SqsjkrError in a process that
+    gevent has not patched.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        locker: Locker | LeasedLocker | None = None,
+        throttler: Throttler | LeasedThrottler | None = None,
+    ) -> None:
+        _require_patched()
+        self._config = config
+        self._locker = locker
+        self._throttler = throttler
+        self._parts = Parts(config)
+        self._runs: dict[str, Run] = {}
+        self._jobs = Group()
+        self._numbers = count(1)
+        self._stop = Event()
+        self._hurry = Event()
+        self._failure: BaseException | None = None
+
+    def set_locker(self, locker: Locker | LeasedLocker) -> None:
+        """Use this locker; only before run()."""
+        self._locker = locker
+
+    def set_throttler(self, throttler: Throttler | LeasedThrottler) -> None:
+        """Use this throttler; only before run()."""
+        self._throttler = throttler
+
+    @property
+    def stats(self) -> Stats:
+        """How many jobs ended, and how."""
+        return self._parts.stats
+
+    @property
+    def health(self) -> Health:
+        """Whether it makes progress."""
+        return self._parts.health
+
+    @property
+    def busy(self) -> int:
+        """Jobs that run."""
+        return self._parts.slots.busy
+
+    @property
+    def idle(self) -> int:
+        """Slots in which none runs."""
+        return self._parts.slots.idle
+
+    def stop(self) -> None:
+        """Have run() drain and return; called again, without waiting for running jobs.
+
+        Safe to call from any greenlet or signal handler.
+        """
+        if self._stop.is_set():
+            self._hurry.set()
+        self._stop.set()
+
+    def run(self, log_level: str | None = None, *, handle_signals: bool = True) -> None:
+        """Run until stop() or a signal, and return once drained.
+
+        log_level: debug, info, warn or error; configures the log, which is left as it is for None.
+        handle_signals: only for a kicker that has its process to itself, in the main thread.
+        Raises StartError where the queue or a table is missing or denied, ConfigError, or what
+        ended a part that must not end.
+        """
+        if log_level is not None:
+            logs.configure(log_level, self._config.log.format)
+        with self._signals(handle_signals), self._stats_server(), self._keeping():
+            try:
+                locker, throttler = self._open()
+            except Stopping:
+                log.info("stopped before the queue was found")
+            else:
+                self._live(locker, throttler)
+        if self._failure is not None:
+            raise self._failure
+
+    def _open(self) -> tuple[LeasedLocker, LeasedThrottler]:
+        """Find the queue and the tables, however long that takes."""
+        parts = self._parts
+        attributes = self._persist(parts.queue.open)
+        stores = Stores(self._config, parts.session, parts.health)
+        locker = as_leased_locker(self._locker or stores.locker())
+        throttler = as_leased_throttler(self._throttler or stores.throttler(attributes.retention))
+        for store in (locker, throttler):
+            self._persist(getattr(store, "check", lambda: None))
+        return locker, throttler
+
+    def _persist(self, call: Callable[[], T]) -> T:
+        """Call until it succeeds. Raises StartError, or Stopping where a stop comes first."""
+        backoff = Backoff(1.0, 30.0)
+        while not self._stop.is_set():
+            try:
+                return call()
+            except (QueueError, StoreError) as error:
+                wait = backoff.failed()
+                log.error("cannot start yet, repeated", reason=str(error), wait=round(wait, 2))
+                self._stop.wait(wait)
+        raise Stopping("stopped during its start")
+
+    def _live(self, locker: LeasedLocker, throttler: LeasedThrottler) -> None:
+        config, parts = self._config, self._parts
+        self._settler = parts.settler(config, throttler)
+        self._worker = parts.worker(config, locker, throttler, self._settler)
+        receivers = Receivers(
+            parts.queue,
+            parts.places,
+            parts.health,
+            self._admit,
+            self._fail,
+            most=config.sqs.receivers,
+        )
+        receivers.start()
+        parts.health.state = "running"
+        log.info("started", version=__version__, queue=config.sqs.queue_name, name=parts.name)
+        self._stop.wait()
+        self._drain(receivers, throttler)
+        log.info("stopped")
+
+    def _admit(self, messages: Sequence[Message]) -> None:
+        """Work on what was received; each message comes with a place taken for it."""
+        for message in messages:
+            alive = self._runs.get(message.id)
+            if alive is not None:
+                self._parts.places.give()
+                self._settler.refresh(alive, message)
+                continue
+            owner = f"{self._parts.name}:{next(self._numbers)}"
+            run = Run(message, Place(self._parts.places), owner, time.time)
+            self._runs[message.id] = run
+            self._jobs.spawn(self._work, run)
+
+    def _work(self, run: Run) -> None:
+        try:
+            if self._stop.is_set():
+                self._worker.turn_away(run)
+            else:
+                self._worker.work(run)
+        except Exception:
+            log.exception("unforeseen fault; the message comes back by itself", **run.names())
+        finally:
+            run.place.give()
+            run.over()
+            del self._runs[run.message.id]
+
+    def _drain(self, receivers: Receivers, throttler: LeasedThrottler) -> None:
+        """Return what has not started, wait for what runs, then kill and return that as well."""
+        parts, kicker = self._parts, self._config.kicker
+        parts.health.state = "draining"
+        log.info("draining", running=self.busy, held=len(self._runs))
+        receivers.stop()
+        parts.room.close()
+        all_over = gevent.spawn(self._join_all, receivers)
+        waited_for: list[Any] = [all_over, self._hurry]
+        gevent.wait(waited_for, timeout=kicker.shutdown_timeout, count=1)
+        until = time.monotonic() + kicker.kill_grace + FLUSH
+        while not all_over.ready() and len(self._jobs) and time.monotonic() < until:
+            # Again and again: a trigger may start while jobs end.
+            parts.runner.kill_all(STOPPED)
+            self._jobs.join(timeout=0.2)
+        parts.queue.close(FLUSH)
+        getattr(throttler, "close", lambda _: None)(FLUSH)
+        self._jobs.join(timeout=1.0)
+        all_over.kill()
+
+    def _join_all(self, receivers: Receivers) -> None:
+        receivers.join()
+        self._jobs.join()
+
+    def _fail(self, failure: BaseException | None) -> None:
+        """A part that must not end has ended: stop, and say why."""
+        if self._failure is None:
+            self._failure = failure
+        self._stop.set()
+
+    @contextmanager
+    def _signals(self, wanted: bool) -> Iterator[None]:
+        watched = STOP_SIGNALS if wanted else ()
+        watchers = [gevent.signal_handler(number, self._on_signal, number) for number in watched]
+        try:
+            yield
+        finally:
+            for watcher in watchers:
+                watcher.cancel()
+
+    def _on_signal(self, number: signal.Signals) -> None:
+        log.info("stopping", signal=number.name, hurry=self._stop.is_set())
+        self.stop()
+
+    @contextmanager
+    def _stats_server(self) -> Iterator[None]:
+        server = StatsServer(create_app(self), self._config.kicker)
+        server.start()
+        log.info("stats", address=server.address)
+        try:
+            yield
+        finally:
+            server.stop()
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        keeper = self._parts.keeper
+        loop = gevent.spawn(keeper.loop, self.health.beat)
+        loop.link_exception(lambda dead: self._fail(dead.exception))
+        try:
+            yield
+        finally:
+            keeper.stop()
+            loop.join()
+
+
+def _require_patched() -> None:
+    if not monkey.is_module_patched("socket"):
+        raise SqsjkrError(
+            "gevent has not patched this process: make `from gevent import monkey; "
+            "monkey.patch_all()` the first line of the program"
+        )

@@ -1,0 +1,97 @@
+"""The lock per `lock_id`: what a custom locker implements, and what ours add to it."""
+
+from typing import Protocol, runtime_checkable
+
+from .errors import AlreadyLocked, StoreError
+
+
+class Locker(Protocol):
+    """All that a custom locker needs.
+
+    An exception other than AlreadyLocked means that the store cannot be trusted now: the job does
+    not run, and its message goes back to the queue.
+    """
+
+    def lock(self, lock_id: str, event_id: str) -> None:
+        """Take the lock. Raises AlreadyLocked where another job holds it."""
+
+    def unlock(self, lock_id: str) -> None:
+        """Give the lock back."""
+
+
+@runtime_checkable
+class LeasedLocker(Protocol):
+    """A locker whose locks have an owner, a lease and a fencing token.
+
+    lease: seconds a lock stays taken without a renewal; None where it never lapses.
+    All methods raise StoreError where the store cannot be reached.
+    """
+
+    lease: float | None
+
+    def acquire(
+        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+    ) -> int | None:
+        """Take the lock for `owner`; answer its fencing token, None where there is none.
+
+        heir_of: the owner of a lapsed run of the same job, whose lock passes on at once.
+        Raises AlreadyLocked.
+        """
+
+    def renew(self, lock_id: str, owner: str) -> None:
+        """Start the lease anew. Raises LeaseLost where `owner` no longer holds the lock."""
+
+    def release(self, lock_id: str, owner: str) -> None:
+        """Give the lock back. Raises LeaseLost where `owner` no longer holds it."""
+
+
+class NoLocker:
+    """No locks at all: every job may run at once with every other, whatever its lock_id."""
+
+    lease: float | None = None
+
+    def acquire(
+        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+    ) -> int | None:
+        """Always taken."""
+        return None
+
+    def renew(self, lock_id: str, owner: str) -> None:
+        """Nothing to renew."""
+
+    def release(self, lock_id: str, owner: str) -> None:
+        """Nothing to give back."""
+
+
+class _Unleased:
+    """A custom locker seen as a leased one whose locks never lapse."""
+
+    lease: float | None = None
+
+    def __init__(self, locker: Locker) -> None:
+        self._locker = locker
+
+    def acquire(
+        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+    ) -> int | None:
+        try:
+            self._locker.lock(lock_id, event_id)
+        except AlreadyLocked:
+            raise
+        except Exception as error:
+            raise StoreError(f"locker failed to lock {lock_id!r}: {error!r}") from error
+        return None
+
+    def renew(self, lock_id: str, owner: str) -> None:
+        pass
+
+    def release(self, lock_id: str, owner: str) -> None:
+        try:
+            self._locker.unlock(lock_id)
+        except Exception as error:
+            raise StoreError(f"locker failed to unlock {lock_id!r}: {error!r}") from error
+
+
+def as_leased(locker: Locker | LeasedLocker) -> LeasedLocker:
+    """Any locker as the rest of the package speaks to it."""
+    return locker if isinstance(locker, LeasedLocker) else _Unleased(locker)

@@ -1,0 +1,116 @@
+"""A job's lock: waited for in the order of arrival, held for the block, kept from lapsing."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gevent
+import structlog
+from gevent.event import Event
+
+from .claims import look_again_in
+from .errors import AlreadyLocked, LeaseLost, StoreError
+from .keeper import Keeper
+from .locker import LeasedLocker, NoLocker
+from .places import WaitingRoom
+from .run import Run
+
+log = structlog.get_logger(__name__)
+
+
+class Locks:
+    """Takes and keeps locks. retry_interval: seconds between two tries at another host's lock."""
+
+    def __init__(
+        self,
+        locker: LeasedLocker,
+        keeper: Keeper,
+        room: WaitingRoom,
+        *,
+        retry_interval: float,
+    ) -> None:
+        self._locker = locker
+        self._keeper = keeper
+        self._room = room
+        self._retry_interval = retry_interval
+        # Who holds or waits for a lock in this process, in order of arrival.
+        self._lines: dict[str, deque[Event]] = {}
+
+    @contextmanager
+    def held(self, run: Run) -> Iterator[int | None]:
+        """Hold the lock that the job asks for, if any; gives its fencing token.
+
+        Raises AlreadyLocked where the job does not wait for it, OverLifeTime, Stopping, StoreError.
+        """
+        lock_id = run.job.lock_id
+        if lock_id is None or isinstance(self._locker, NoLocker):
+            yield None
+            return
+        with self._turn(run, lock_id):
+            asked_at, token = self._acquire(run, lock_id)
+            try:
+                with self._kept(run, lock_id, asked_at):
+                    yield token
+            finally:
+                self._release(run, lock_id)
+
+    @contextmanager
+    def _turn(self, run: Run, lock_id: str) -> Iterator[None]:
+        """Be the first of this process's jobs that ask for the lock."""
+        line = self._lines.setdefault(lock_id, deque())
+        if line and run.job.abort_if_locked:
+            raise AlreadyLocked(f"lock {lock_id!r} is held by this kicker")
+        turn = Event()
+        line.append(turn)
+        try:
+            if line[0] is not turn:
+                log.info("waits for its lock", job_id=run.job.id, lock_id=lock_id)
+                with run.place.lent(), self._room.waiting(run.life_left()):
+                    turn.wait()
+            yield
+        finally:
+            line.remove(turn)
+            if line:
+                line[0].set()
+            else:
+                del self._lines[lock_id]
+
+    def _acquire(self, run: Run, lock_id: str) -> tuple[float, int | None]:
+        job = run.job
+        while True:
+            asked_at = self._keeper.clock()
+            try:
+                token = self._locker.acquire(
+                    lock_id, job.event_id, owner=run.owner, heir_of=run.heir_of
+                )
+                return asked_at, token
+            except AlreadyLocked as held:
+                if job.abort_if_locked:
+                    raise
+                log.info("waits for its lock", job_id=job.id, lock_id=lock_id, reason=str(held))
+                wait = look_again_in(held.lapses_in, self._retry_interval)
+                with run.place.lent(), self._room.waiting(run.life_left()):
+                    gevent.sleep(wait)
+
+    @contextmanager
+    def _kept(self, run: Run, lock_id: str, asked_at: float) -> Iterator[None]:
+        if self._locker.lease is None:
+            yield
+            return
+        kept = self._keeper.keep(
+            "lock",
+            self._locker.lease,
+            lambda: self._locker.renew(lock_id, run.owner),
+            run.lose,
+            since=asked_at,
+        )
+        try:
+            yield
+        finally:
+            kept.release()
+
+    def _release(self, run: Run, lock_id: str) -> None:
+        try:
+            self._locker.release(lock_id, run.owner)
+        except (LeaseLost, StoreError) as error:
+            log.warning("lock not released", job_id=run.job.id, lock_id=lock_id, reason=str(error))

@@ -1,0 +1,122 @@
+"""Places for messages, and the waits of jobs that hold one without running."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import gevent
+from gevent.event import Event
+from greenlet import greenlet
+
+from .errors import OverLifeTime, Stopping
+
+
+class WaitingRoom:
+    """Where jobs wait that hold a message but do not run: for a lock, for a slot, for another host.
+
+    A wait ends early by OverLifeTime where its time is up, and by Stopping once the room closes.
+    Only waits may happen inside, never a call to a server, which an exception would cut in half.
+    """
+
+    def __init__(self) -> None:
+        self._inside: set[greenlet] = set()
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._inside)
+
+    @contextmanager
+    def waiting(self, seconds: float | None = None) -> Iterator[None]:
+        """Bound the waits of the block to `seconds`. Raises OverLifeTime or Stopping."""
+        if self._closed:
+            raise Stopping("the kicker stops")
+        if seconds is not None and seconds <= 0:
+            raise OverLifeTime("its life_time is over")
+        me = gevent.getcurrent()
+        with gevent.Timeout(seconds, OverLifeTime("its life_time is over")):
+            self._inside.add(me)
+            try:
+                yield
+            finally:
+                self._inside.discard(me)
+
+    def close(self) -> None:
+        """End all waits, now and from now on, by Stopping."""
+        self._closed = True
+        loop = gevent.get_hub().loop
+        for inside in tuple(self._inside):
+            loop.run_callback(self._put_out, inside)
+
+    def _put_out(self, inside: greenlet) -> None:
+        # In the hub, so that whoever is inside is suspended in its wait at this very moment.
+        if inside in self._inside:
+            inside.throw(Stopping("the kicker stops"))
+
+
+class Places:
+    """Counts the messages that have, or will at once have, a slot.
+
+    A message is received only once a place is taken for it.
+    size: most places, the number of slots. waiting_most: most jobs in the room before no more
+    messages are received.
+    """
+
+    def __init__(self, size: int, room: WaitingRoom, *, waiting_most: int) -> None:
+        self._size = size
+        self._room = room
+        self._waiting_most = waiting_most
+        self._taken = 0
+        self._freed = Event()
+
+    @property
+    def free(self) -> int:
+        """Places that a receiver may take; none while waiting jobs have come back for theirs."""
+        return max(0, min(self._size - self._taken, self._waiting_most - len(self._room)))
+
+    def take(self, most: int) -> int:
+        """Take up to `most` places; answers how many, 0 where none is free."""
+        taken = min(most, self.free)
+        self._taken += taken
+        return taken
+
+    def retake(self) -> None:
+        """Take the place back that a waiting job lent out, whether or not one is free."""
+        self._taken += 1
+
+    def give(self, number: int = 1) -> None:
+        """Give places back."""
+        self._taken -= number
+        if self.free:
+            self._freed.set()
+
+    def wait(self, timeout: float) -> None:
+        """Wait until a place is given back, or woken, at most `timeout` seconds."""
+        self._freed.clear()
+        if not self.free:
+            self._freed.wait(timeout)
+
+    def wake(self) -> None:
+        """End every wait()."""
+        self._freed.set()
+
+
+class Place:
+    """One place that a message holds, from its receive until its job no longer runs."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._held = True
+
+    @contextmanager
+    def lent(self) -> Iterator[None]:
+        """Let others have it for the block."""
+        self._places.give()
+        try:
+            yield
+        finally:
+            self._places.retake()
+
+    def give(self) -> None:
+        """Give it back, if that was not done before."""
+        if self._held:
+            self._held = False
+            self._places.give()

@@ -1,0 +1,1 @@
+"""Running one command; knows nothing of queues."""

@@ -1,0 +1,99 @@
+"""What a job prints, read as it comes and kept within a bound."""
+
+import errno
+from dataclasses import dataclass
+
+import gevent
+from gevent import monkey
+from gevent.event import Event
+
+# The patched ones defer a close or go through the hub; a pipe's end needs neither.
+_read = monkey.get_original("os", "read")
+_close = monkey.get_original("os", "close")
+
+_PIECE = 65536
+_READABLE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """The first and the last bytes of an output, and how many bytes between them were left out."""
+
+    head: bytes
+    tail: bytes
+    left_out: int
+
+    def text(self) -> str:
+        """As text: bytes that are no UTF-8 replaced, the number left out told in its place."""
+        gap = f"\n[... {self.left_out} bytes left out ...]\n" if self.left_out else ""
+        if not gap:
+            return (self.head + self.tail).decode("utf-8", "replace")
+        return self.head.decode("utf-8", "replace") + gap + self.tail.decode("utf-8", "replace")
+
+
+class _Kept:
+    """The first and the last half of `limit` bytes of all that was added."""
+
+    def __init__(self, limit: int) -> None:
+        self._head_most = limit - limit // 2
+        self._tail_most = limit // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._total = 0
+
+    def add(self, data: bytes) -> None:
+        self._total += len(data)
+        room = self._head_most - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if len(data) >= self._tail_most:
+            self._tail[:] = data[len(data) - self._tail_most :]
+            return
+        self._tail += data
+        # Cut only now and then: a cut moves all that stays.
+        if len(self._tail) > 2 * self._tail_most:
+            del self._tail[: -self._tail_most]
+
+    def output(self) -> Output:
+        tail = bytes(self._tail[-self._tail_most :]) if self._tail_most else b""
+        return Output(bytes(self._head), tail, self._total - len(self._head) - len(tail))
+
+
+class OutputReader:
+    """Reads a non-blocking pipe until it ends, from the hub's own callbacks.
+
+    The descriptor is the reader's from then on. closed: set at the end of the output.
+    """
+
+    def __init__(self, fd: int, limit: int) -> None:
+        self._fd = fd
+        self._kept = _Kept(limit)
+        self.closed = Event()
+        self._watcher = gevent.get_hub().loop.io(fd, _READABLE)
+        self._watcher.start(self._read_some)
+
+    def output(self) -> Output:
+        """What was read so far."""
+        return self._kept.output()
+
+    def close(self) -> None:
+        """Read no more, whoever still holds the other end."""
+        if self.closed.is_set():
+            return
+        self._watcher.stop()
+        self._watcher.close()
+        _close(self._fd)
+        self.closed.set()
+
+    def _read_some(self) -> None:
+        try:
+            data = _read(self._fd, _PIECE)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EINTR):
+                return
+            data = b""
+        if data:
+            self._kept.add(data)
+        else:
+            self.close()

@@ -1,0 +1,163 @@
+"""One command: started, bounded in time and output, killed with its whole process group."""
+
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import gevent
+from gevent.event import Event
+
+from .launcher import Child, Launcher
+from .output import Output, OutputReader
+
+#: Why a process was killed, as Exit.killed has it.
+TIMED_OUT = "timeout"
+STOPPED = "stop"
+LEASE_LOST = "lease"
+LIFE_TIME_OVER = "life_time"
+
+#: Seconds that a process may take to vanish after SIGKILL before its output is left to itself.
+_VANISH = 2.0
+
+#: Seconds between two looks at whether a group that was signalled is gone.
+_LOOK = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How a command ended.
+
+    status: exit status, or minus the number of the signal that killed it.
+    killed: why we killed it, None where we did not.
+    seconds: how long it ran.
+    """
+
+    status: int
+    killed: str | None
+    output: Output
+    seconds: float
+
+    def __str__(self) -> str:
+        if self.status >= 0:
+            return f"exit {self.status}"
+        try:
+            return f"signal {signal.Signals(-self.status).name}"
+        except ValueError:
+            return f"signal {-self.status}"
+
+
+class _TimedOut(BaseException):
+    """Only ever caught right where the time is bounded, so no broad except may take it."""
+
+
+class Process:
+    """A running command. It is over once its shell has exited and its output is closed."""
+
+    def __init__(self, child: Child, *, output_limit: int, kill_grace: float) -> None:
+        self.pid = child.pid
+        self._child = child
+        self._kill_grace = kill_grace
+        self._reader = OutputReader(child.output, output_limit)
+        self._exited = Event()
+        self._over = Event()
+        self._killed: str | None = None
+        self._killer: "gevent.Greenlet[[float], None] | None" = None
+        self._started = time.monotonic()
+        child.on_exit(self._exited.set)
+        self._exited.rawlink(self._check_over)
+        self._reader.closed.rawlink(self._check_over)
+
+    def wait(self, timeout: float | None = None, reason: str = TIMED_OUT) -> Exit:
+        """Wait until it is over; after `timeout` seconds kill it for `reason`."""
+        try:
+            with gevent.Timeout(timeout, _TimedOut):
+                self._over.wait()
+        except _TimedOut:
+            self.kill(reason)
+            self._over.wait()
+        if self._killer is not None:
+            self._killer.join()
+        status = self._child.returncode
+        assert status is not None
+        return Exit(status, self._killed, self._reader.output(), time.monotonic() - self._started)
+
+    def on_over(self, call: Callable[[], None]) -> None:
+        """Have `call` called in the hub once it is over."""
+        self._over.rawlink(lambda _: call())
+
+    def kill(self, reason: str, grace: float | None = None) -> None:
+        """SIGTERM to the process group, after `grace` seconds SIGKILL; the first reason stands.
+
+        Returns at once; wait() returns once all is over. grace: the runner's kill_grace.
+        """
+        if self._killer is None and not self._over.is_set():
+            self._killed = reason
+            grace = self._kill_grace if grace is None else grace
+            self._killer = gevent.spawn(self._terminate, grace)
+
+    def _terminate(self, grace: float) -> None:
+        self._signal(signal.SIGTERM)
+        if not self._gone_within(grace):
+            self._signal(signal.SIGKILL)
+            self._gone_within(_VANISH)
+        # Where the output is still open, a process that left the group holds it.
+        self._reader.close()
+
+    def _gone_within(self, seconds: float) -> bool:
+        """Wait for all of the group to end, members that hold no output included."""
+        until = time.monotonic() + seconds
+        while not (self._over.is_set() and not self._signal(0)):
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            gevent.sleep(min(left, _LOOK))
+        return True
+
+    def _signal(self, number: int) -> bool:
+        """Signal the group; answers whether there is one."""
+        # Once the leader is reaped its number may be another's, but not while the group lives.
+        if self._exited.is_set() and os.path.exists(f"/proc/{self.pid}"):
+            return False
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):
+            return False
+        return True
+
+    def _check_over(self, _: object) -> None:
+        if self._exited.is_set() and self._reader.closed.is_set():
+            self._over.set()
+
+
+class Runner:
+    """Starts commands. output_limit: bytes. kill_grace: seconds between SIGTERM and SIGKILL."""
+
+    def __init__(self, launcher: Launcher, *, output_limit: int, kill_grace: float) -> None:
+        self._launcher = launcher
+        self._output_limit = output_limit
+        self._kill_grace = kill_grace
+        self._running: set[Process] = set()
+
+    def start(self, command: str, env: Mapping[str, str], stdin: str | None = None) -> Process:
+        """Start `sh -c command`. Raises CannotExecute or HostExhausted."""
+        argv = ["sh", "-c", command]
+        if stdin is None:
+            child = self._launcher.start(argv, env)
+        else:
+            # A file, not a pipe: no text is too long for it, and nobody has to feed it.
+            with tempfile.TemporaryFile() as file:
+                file.write(stdin.encode("utf-8", "surrogateescape"))
+                file.seek(0)
+                child = self._launcher.start(argv, env, file.fileno())
+        process = Process(child, output_limit=self._output_limit, kill_grace=self._kill_grace)
+        self._running.add(process)
+        process.on_over(lambda: self._running.discard(process))
+        return process
+
+    def kill_all(self, reason: str) -> None:
+        """Kill every process that runs, as Process.kill does."""
+        for process in tuple(self._running):
+            process.kill(reason)

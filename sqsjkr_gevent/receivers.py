@@ -1,0 +1,94 @@
+"""Receives messages for free places: one long poll when idle, more while full answers come."""
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from gevent.event import Event
+from gevent.pool import Group
+
+from .aws.sqs import BATCH_MOST, Queue
+from .backoff import Backoff
+from .errors import AccessDenied, QueueError, StartError
+from .health import Health
+from .message import Message
+from .places import Places
+
+log = structlog.get_logger(__name__)
+
+
+class Receivers:
+    """Up to `most` greenlets, each with at most one ReceiveMessage under way.
+
+    admit: given what was received, each message with a place taken for it.
+    on_death: told why a receiver ended that must not.
+    """
+
+    #: Seconds between two looks at whether a place is free, should a wake-up be missed.
+    _LOOK = 1.0
+
+    def __init__(
+        self,
+        queue: Queue,
+        places: Places,
+        health: Health,
+        admit: Callable[[Sequence[Message]], None],
+        on_death: Callable[[BaseException | None], None],
+        *,
+        most: int,
+    ) -> None:
+        self._queue = queue
+        self._places = places
+        self._health = health
+        self._admit = admit
+        self._on_death = on_death
+        self._most = most
+        self._group = Group()
+        self._backoff = Backoff(0.5, 30.0)
+        self._stopping = Event()
+
+    def start(self) -> None:
+        """Start with one."""
+        greenlet = self._group.spawn(self._loop)
+        greenlet.link_exception(lambda dead: self._on_death(dead.exception))
+
+    def stop(self) -> None:
+        """Start no further receive. Those under way end by themselves, and what they bring is
+        admitted."""
+        self._stopping.set()
+        self._places.wake()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until every receive under way has ended, at most `timeout` seconds."""
+        self._group.join(timeout)
+
+    def _loop(self) -> None:
+        while not self._stopping.is_set():
+            taken = self._places.take(BATCH_MOST)
+            self._health.receiving(wanted=taken > 0)
+            if not taken:
+                self._places.wait(self._LOOK)
+            elif not self._receive(taken) and len(self._group) > 1:
+                return
+
+    def _receive(self, taken: int) -> bool:
+        """One receive; answers whether there is work for this receiver."""
+        try:
+            messages = self._queue.receive(taken)
+        except QueueError as error:
+            self._places.give(taken)
+            self._on_error(error)
+            return False
+        self._backoff.succeeded()
+        if len(messages) < taken:
+            self._places.give(taken - len(messages))
+        self._admit(messages)
+        if len(messages) == taken and len(self._group) < self._most:
+            self.start()
+        return bool(messages)
+
+    def _on_error(self, error: QueueError) -> None:
+        if isinstance(error, AccessDenied) and self._health.received_at is None:
+            raise StartError(f"may not receive: {error}") from error
+        wait = self._backoff.failed()
+        log.error("receive failed, repeated", reason=str(error), wait=round(wait, 2))
+        self._stopping.wait(wait)

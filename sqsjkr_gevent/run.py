@@ -1,0 +1,88 @@
+"""One run of one message: what it holds, and what happens when it loses that."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from .clock import Clock
+from .errors import LeaseLost, OverLifeTime
+from .job import Job
+from .keeper import Kept
+from .message import Message
+from .places import Place
+from .process.runner import LEASE_LOST, Process
+
+
+@dataclass(eq=False)
+class Run:
+    """From the receive of a message until it is settled.
+
+    owner: names this run, and no other ever, in the lock and throttle stores.
+    visibility: the lease of the message, from the first line of the work on it.
+    heir_of: the owner of a lapsed run of the same job that this one took over.
+    """
+
+    message: Message
+    place: Place
+    owner: str
+    wall_clock: Clock
+    heir_of: str | None = None
+    visibility: Kept | None = None
+    _job: Job | None = None
+    _lost: str | None = None
+    _process: Process | None = None
+
+    @property
+    def job(self) -> Job:
+        """What the message asks for; only once it was parsed."""
+        assert self._job is not None
+        return self._job
+
+    @job.setter
+    def job(self, job: Job) -> None:
+        self._job = job
+
+    def names(self) -> dict[str, str]:
+        """What the run is called in the log."""
+        names = {"job_id": self.message.id}
+        if self._job is not None:
+            names["event_id"] = self._job.event_id
+            if self._job.lock_id is not None:
+                names["lock_id"] = self._job.lock_id
+        return names
+
+    def life_left(self) -> float | None:
+        """Seconds until the job's life_time is over, None where it has none."""
+        expires_at = self.job.expires_at
+        return None if expires_at is None else expires_at - self.wall_clock()
+
+    def check_life_time(self) -> None:
+        """Raises OverLifeTime."""
+        left = self.life_left()
+        if left is not None and left <= 0:
+            raise OverLifeTime("over its life_time")
+
+    def check_leases(self) -> None:
+        """Raises LeaseLost where the run lost a lease that it needs."""
+        if self._lost is not None:
+            raise LeaseLost(f"lost the lease of its {self._lost}")
+
+    def lose(self, what: str, seconds_left: float) -> None:
+        """A lease is lost: the process ends within `seconds_left`."""
+        self._lost = what
+        if self._process is not None:
+            self._process.kill(LEASE_LOST, grace=seconds_left / 2)
+
+    def over(self) -> None:
+        """Its message is kept no more; returns once no renewal of it is under way."""
+        if self.visibility is not None:
+            self.visibility.release()
+
+    @contextmanager
+    def running(self, process: Process) -> Iterator[None]:
+        """The process that a lost lease ends."""
+        self._process = process
+        try:
+            yield
+        finally:
+            self._process = None

@@ -1,0 +1,91 @@
+"""From the config to the lock and throttle stores: ours by name, a user's by module:Class."""
+
+import importlib
+from typing import Any
+
+import botocore.session
+
+from .aws.client import Client
+from .aws.table import Table
+from .backends.dynamodb import DynamoDBLocker, DynamoDBThrottler
+from .backends.memory import MemoryLocker, MemoryTable, MemoryThrottler
+from .config import Config
+from .errors import ConfigError
+from .health import Health
+from .locker import LeasedLocker, Locker, NoLocker
+from .throttler import LeasedThrottler, NoThrottler, Throttler
+
+#: Most calls to DynamoDB at a time, and how often botocore tries each.
+CONNECTIONS = 16
+ATTEMPTS = 3
+
+
+class Stores:
+    """Makes stores; one DynamoDB client serves both."""
+
+    def __init__(self, config: Config, session: botocore.session.Session, health: Health) -> None:
+        self._config = config
+        self._session = session
+        self._health = health
+        self._client: Client | None = None
+
+    def locker(self) -> Locker | LeasedLocker:
+        """What `[locker]` names. Raises ConfigError where it cannot be made."""
+        section = self._config.locker
+        match section.backend:
+            case "none":
+                return NoLocker()
+            case "memory":
+                return MemoryLocker(MemoryTable.named(section.table))
+            case "dynamodb":
+                return DynamoDBLocker(self._table(section.table), lease=section.lease)
+            case path:
+                custom: Locker = _load(path, "locker.backend", ("lock", "unlock"))
+                return custom
+
+    def throttler(self, retention: float) -> Throttler | LeasedThrottler:
+        """What `[throttler]` names. retention: seconds, where the section has none.
+
+        Raises ConfigError where it cannot be made.
+        """
+        section = self._config.throttler
+        retention = section.retention or retention
+        match section.backend:
+            case "none":
+                return NoThrottler()
+            case "memory":
+                return MemoryThrottler(MemoryTable.named(section.table), retention=retention)
+            case "dynamodb":
+                return DynamoDBThrottler(
+                    self._table(section.table),
+                    lease=self._config.sqs.visibility_timeout,
+                    retention=retention,
+                )
+            case path:
+                custom: Throttler = _load(path, "throttler.backend", ("set", "unset"))
+                return custom
+
+    def _table(self, name: str) -> Table:
+        if self._client is None:
+            self._client = Client(
+                self._session,
+                "dynamodb",
+                self._config.account,
+                connections=CONNECTIONS,
+                observe=self._health.observer("dynamodb"),
+                attempts=ATTEMPTS,
+            )
+        return Table(self._client, name)
+
+
+def _load(path: str, key: str, methods: tuple[str, ...]) -> Any:
+    """An instance of `package.module:Class`, called without arguments."""
+    module, _, name = path.partition(":")
+    try:
+        made = getattr(importlib.import_module(module), name)()
+    except Exception as error:
+        raise ConfigError(f"{key} = {path!r}: cannot be made: {error!r}") from error
+    missing = [method for method in methods if not callable(getattr(made, method, None))]
+    if missing:
+        raise ConfigError(f"{key} = {path!r}: it has no method {', '.join(missing)}")
+    return made

@@ -1,0 +1,107 @@
+"""The life of one job, from the receive of its message until that is settled."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from .claims import Claims
+from .errors import OverLifeTime, SqsjkrError, Stopping
+from .executor import Executor
+from .job import Job
+from .locks import Locks
+from .outcome import Ending, Outcome, outcome_of
+from .run import Run
+from .settler import Settler
+from .slots import Slots
+from .stats import Stats
+from .trigger import Trigger
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JobDefaults:
+    """What the config says where a message does not. timeout: seconds, 0 for none."""
+
+    kill_over_life_time: bool
+    timeout: float
+
+
+class Worker:
+    """Takes each run through all of it, in the greenlet that calls."""
+
+    def __init__(
+        self,
+        defaults: JobDefaults,
+        claims: Claims,
+        locks: Locks,
+        slots: Slots,
+        executor: Executor,
+        trigger: Trigger,
+        settler: Settler,
+        stats: Stats,
+    ) -> None:
+        self._defaults = defaults
+        self._claims = claims
+        self._locks = locks
+        self._slots = slots
+        self._executor = executor
+        self._trigger = trigger
+        self._settler = settler
+        self._stats = stats
+
+    def work(self, run: Run) -> None:
+        """One message: parse, throttle, life time, lock, run, unlock, settle, count."""
+        self._settler.keep(run)
+        claim = None
+        try:
+            run.job = Job.from_message(
+                run.message,
+                kill_over_life_time=self._defaults.kill_over_life_time,
+                timeout=self._defaults.timeout,
+            )
+            claim = self._claims.claim(run)
+            run.check_life_time()
+            with self._locks.held(run) as token, self._slots.held(run):
+                self._settler.begin(run, claim)
+                ending = self._executor.execute(run, token)
+        except SqsjkrError as error:
+            ending = _not_run(run, error)
+        except Exception as error:
+            log.exception("unforeseen fault; the job's message goes back", **run.names())
+            ending = Ending(Outcome.RETURNED, repr(error))
+        run.place.give()
+        if ending.over_life_time:
+            ending = self._tell_trigger(run, ending)
+        self._settler.settle(run, claim, ending)
+        self._stats.count(ending.outcome)
+
+    def turn_away(self, run: Run) -> None:
+        """Give the message back at once, unread."""
+        ending = Ending(Outcome.RETURNED, "the kicker stops", at_once=True)
+        self._settler.settle(run, None, ending)
+        self._stats.count(ending.outcome)
+
+    def _tell_trigger(self, run: Run, ending: Ending) -> Ending:
+        try:
+            self._trigger.fire(run.job)
+        except Stopping as error:
+            if not run.message.deleted:
+                return Ending(Outcome.RETURNED, str(error), at_once=True)
+        return ending
+
+
+def _not_run(run: Run, error: SqsjkrError) -> Ending:
+    outcome = outcome_of(error)
+    if outcome is Outcome.RETURNED and run.message.deleted:
+        # Only at_most_once deletes first; what then keeps the job from running loses it.
+        outcome = Outcome.FAILED
+        log.error("job lost after its delete", body=run.message.body, **run.names())
+    tell = log.info if outcome in (Outcome.RETURNED, Outcome.DUPLICATE) else log.error
+    tell(f"job {outcome.value}", reason=str(error), **run.names())
+    return Ending(
+        outcome,
+        str(error),
+        over_life_time=isinstance(error, OverLifeTime),
+        at_once=isinstance(error, Stopping),
+    )

@@ -1,0 +1,102 @@
+"""Fixtures over real servers; see servers.py. Tests run patched from pytest's first line."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from gevent import monkey
+
+from kickers import KickerProcess
+from servers import Aws, Queue, Servers, Table, create_queue, create_table
+
+LOG_POSITION = pytest.StashKey[dict[Any, int]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse an unpatched process; keep the user's own AWS settings out."""
+    if not monkey.is_module_patched("socket"):
+        raise pytest.UsageError("run tests by: python -m gevent.monkey --module pytest")
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test marked `servers` over each server it names."""
+    marker = metafunc.definition.get_closest_marker("servers")
+    if marker and "aws" in metafunc.fixturenames:
+        metafunc.parametrize("aws", marker.args, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    """Show what the servers wrote during a test that failed."""
+    report = yield
+    if report.failed:
+        for aws, position in item.stash.get(LOG_POSITION, {}).items():
+            written = aws.server.log_from(position)
+            if written:
+                report.sections.append((f"{aws.server.name} wrote", written))
+    return report
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """The servers of this run; servers.get(name) starts one."""
+    running = Servers(tmp_path_factory.mktemp("servers"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def aws(request: pytest.FixtureRequest, servers: Servers) -> Aws:
+    """A server with its clients: ministack, or those that the mark `servers` names."""
+    aws = servers.get(getattr(request, "param", "ministack"))
+    request.node.stash[LOG_POSITION] = {aws: aws.server.log.stat().st_size}
+    return aws
+
+
+@pytest.fixture
+def make_queue(aws: Aws) -> Iterator[Callable[..., Queue]]:
+    """Create fresh queues, with the arguments of servers.create_queue."""
+    queues = []
+
+    def make(**options: Any) -> Queue:
+        queues.append(create_queue(aws, **options))
+        return queues[-1]
+
+    yield make
+    for queue in queues:
+        queue.drop()
+
+
+@pytest.fixture
+def queue(request: pytest.FixtureRequest, make_queue: Callable[..., Queue]) -> Queue:
+    """A fresh queue, made as the mark `queue` says: visibility_timeout, max_receive_count, fifo."""
+    marker = request.node.get_closest_marker("queue")
+    return make_queue(**(marker.kwargs if marker else {}))
+
+
+@pytest.fixture
+def table(aws: Aws) -> Iterator[Table]:
+    """A fresh lock and throttle table."""
+    table = create_table(aws)
+    yield table
+    table.drop()
+
+
+@pytest.fixture
+def kick(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., KickerProcess]]:
+    """Start kicker processes, with the arguments of KickerProcess after `aws`."""
+    kickers = []
+
+    def start(config: dict[str, Any], **options: Any) -> KickerProcess:
+        kickers.append(KickerProcess(tmp_path, aws, config, **options))
+        return kickers[-1]
+
+    yield start
+    for kicker in kickers:
+        kicker.clean_up()

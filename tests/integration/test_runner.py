@@ -1,0 +1,254 @@
+"""Commands as real processes: their surroundings, their bounds and their end."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import gevent
+import psutil
+import pytest
+from waiting import eventually
+
+from sqsjkr_gevent.errors import CannotExecute, HostExhausted
+from sqsjkr_gevent.process.launcher import PlainLauncher
+from sqsjkr_gevent.process.runner import Exit, Runner
+
+ENV = {"PATH": os.environ["PATH"]}
+
+
+@pytest.fixture(params=[PlainLauncher])
+def runner(request):
+    """A runner over each launcher."""
+    return Runner(request.param(), output_limit=65536, kill_grace=0.5)
+
+
+def run(runner: Runner, command: str, **wait) -> Exit:
+    """Run a command to its end."""
+    return runner.start(command, ENV).wait(**wait)
+
+
+def alive(pid: int) -> bool:
+    """Whether a process lives; a zombie does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def pid_in(file: Path) -> int:
+    """The process id that a job wrote into a file."""
+    return int(eventually(lambda: file.exists() and file.read_text().strip()))
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "told"),
+    [
+        ("true", 0, "exit 0"),
+        ("exit 3", 3, "exit 3"),
+        ("kill -9 $$", -9, "signal SIGKILL"),
+        ("no-such-command-anywhere", 127, "exit 127"),
+    ],
+)
+def test_exit_status_is_the_shells_own(runner, command, status, told):
+    """Exit codes and signals come through as they are."""
+    end = run(runner, command)
+    assert (status, told, None) == (end.status, str(end), end.killed)
+
+
+def test_stdout_and_stderr_come_together_in_their_order(runner):
+    """One pipe for both, as cron has it."""
+    assert "a\nb\nc\n" == run(runner, "echo a; echo b >&2; echo c").output.text()
+
+
+def test_stdin_is_empty_unless_given(runner):
+    """A job that reads does not wait for ever; a text of any length does not block its writer."""
+    assert "" == run(runner, "cat").output.text()
+    text = "x" * 300_000
+    process = runner.start("wc -c", ENV, stdin=text)
+    assert "300000" == process.wait().output.text().strip()
+
+
+def test_environment_is_exactly_what_was_given(runner):
+    """Nothing of the parent's environment slips in; PWD and the like are the shell's own."""
+    end = runner.start("env", {"A": "b c", "PATH": ENV["PATH"]}).wait()
+    names = {line.split("=")[0] for line in end.output.text().splitlines()}
+    assert {"A", "PATH"} <= names <= {"A", "PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+    assert "A=b c" in end.output.text()
+
+
+def test_job_leads_a_session_and_a_process_group_of_its_own(runner):
+    """So that all of it can be signalled, and a terminal's signals do not reach it."""
+    process = runner.start("ps -o pid=,pgid=,sid= -p $$", ENV)
+    assert [str(process.pid)] * 3 == process.wait().output.text().split()
+
+
+def test_only_descriptors_0_to_2_are_open_in_the_job(runner, tmp_path):
+    """Not even descriptors that this process made inheritable."""
+    leaked = os.open(tmp_path / "leaked", os.O_CREAT | os.O_WRONLY)
+    os.set_inheritable(leaked, True)
+    try:
+        # The glob is expanded by the shell itself, so that no other program adds descriptors;
+        # dash may hold none above 2 while it does.
+        seen = run(runner, "for fd in /proc/$$/fd/*; do echo ${fd##*/}; done").output.text().split()
+    finally:
+        os.close(leaked)
+    assert {"0", "1", "2"} <= set(seen)
+    assert str(leaked) not in seen
+    assert all(int(fd) <= 3 for fd in seen)  # 3 is the directory that the glob reads.
+
+
+SIGNALS_CHILD = """
+from gevent import monkey; monkey.patch_all()
+import os, signal, sys
+from sqsjkr_gevent.process import launcher
+from sqsjkr_gevent.process.runner import Runner
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])
+runner = Runner(getattr(launcher, sys.argv[1])(), output_limit=65536, kill_grace=1)
+env = {"PATH": os.environ["PATH"]}
+print(runner.start("cat /proc/self/status", env).wait().output.text())
+"""
+
+
+def test_signal_mask_and_dispositions_are_the_default_in_the_job(runner):
+    """Even where the kicker ignores SIGPIPE and SIGHUP and blocks SIGTERM."""
+    launcher = type(runner._launcher).__name__
+    status = subprocess.run(
+        [sys.executable, "-c", SIGNALS_CHILD, launcher], check=True, capture_output=True, text=True
+    ).stdout
+    masks = dict(re.findall(r"^(SigBlk|SigIgn):\s+(\w+)$", status, re.MULTILINE))
+    assert {"SigBlk": 0, "SigIgn": 0} == {name: int(mask, 16) for name, mask in masks.items()}
+
+
+def test_a_pipeline_ends_when_its_reader_does(runner):
+    """`yes | head -1` is over at once only where SIGPIPE is the default."""
+    assert ("y\n", 0) == ((end := run(runner, "yes | head -1", timeout=30)).output.text(), end.status)
+
+
+def test_a_background_child_that_holds_the_output_keeps_the_job_running(runner, tmp_path):
+    """`heavy & echo ok` is over when heavy is, as with cron and sqsjkr."""
+    go = tmp_path / "go"
+    os.mkfifo(go)
+    process = runner.start(f"(read _ < {go}; echo late) & echo early", ENV)
+    waiting = gevent.spawn(process.wait)
+    eventually(lambda: not alive(process.pid))
+    assert not waiting.ready()
+    go.write_text("\n")
+    assert "early\nlate\n" == waiting.get(timeout=10).output.text()
+
+
+def test_a_background_child_without_the_output_does_not(runner, tmp_path):
+    """What redirects its output elsewhere is nobody's concern any more."""
+    pid = tmp_path / "pid"
+    end = run(runner, f"sleep 300 >/dev/null 2>&1 & echo $! > {pid}", timeout=60)
+    assert None is end.killed
+    os.kill(pid_in(pid), signal.SIGKILL)
+
+
+def test_a_timeout_ends_the_whole_group_by_sigterm(runner, tmp_path):
+    """Children and the shell get the signal, and the job ends with it."""
+    pid = tmp_path / "pid"
+    end = run(runner, f"sleep 300 & echo $! > {pid}; wait", timeout=0.3)
+    assert ("timeout", -signal.SIGTERM) == (end.killed, end.status)
+    assert not alive(pid_in(pid))
+
+
+def test_a_tree_that_ignores_sigterm_is_gone_after_the_grace(runner, tmp_path):
+    """SIGKILL to the group follows."""
+    pid = tmp_path / "pid"
+    command = f"trap '' TERM; sh -c 'trap \"\" TERM; echo $$ > {pid}; sleep 300' & wait; sleep 300"
+    end = run(runner, command, timeout=0.3)
+    assert ("timeout", -signal.SIGKILL) == (end.killed, end.status)
+    eventually(lambda: not alive(pid_in(pid)))
+
+
+def test_a_silent_child_that_ignores_sigterm_is_gone_after_the_grace(runner, tmp_path):
+    """Its shell is gone and it holds no output, but it is still of the group."""
+    pid = tmp_path / "pid"
+    silent = f"sh -c 'trap \"\" TERM; echo $$ > {pid}; sleep 300' >/dev/null 2>&1"
+    process = runner.start(f"{silent} & sleep 300", ENV)
+    child = pid_in(pid)
+    process.kill("timeout")
+    process.wait()
+    eventually(lambda: not alive(child))
+
+
+def test_a_process_that_left_the_group_does_not_keep_a_killed_job(runner, tmp_path):
+    """It holds the output, but the job was killed and is over."""
+    pid = tmp_path / "pid"
+    command = f"setsid sh -c 'echo $$ > {pid}; exec sleep 300' & sleep 300"
+    process = runner.start(command, ENV)
+    child = pid_in(pid)
+    process.kill("stop")
+    assert "stop" == process.wait().killed
+    os.kill(child, signal.SIGKILL)
+
+
+def test_a_killed_jobs_last_words_are_kept(runner):
+    """What it prints on SIGTERM is part of the output."""
+    command = "trap 'echo bye; exit 7' TERM; echo hello; while :; do sleep 0.05; done"
+    process = runner.start(command, ENV)
+    eventually(lambda: "hello" in process._reader.output().text())
+    process.kill("timeout")
+    end = process.wait()
+    assert end.output.text().startswith("hello\n")
+    assert end.output.text().endswith("bye\n")
+    assert 7 == end.status
+
+
+def test_the_first_reason_to_kill_stands(runner):
+    """A stop during a timeout's grace changes nothing."""
+    process = runner.start("sleep 300", ENV)
+    process.kill("timeout")
+    process.kill("stop")
+    assert "timeout" == process.wait().killed
+
+
+def test_kill_all_ends_all_that_runs(runner):
+    """And only that; what is over is forgotten."""
+    run(runner, "true")
+    processes = [runner.start("sleep 300", ENV) for _ in range(3)]
+    runner.kill_all("stop")
+    assert ["stop"] * 3 == [process.wait().killed for process in processes]
+    assert set() == runner._running
+
+
+@pytest.mark.parametrize("command", ["x" * 200_000, "echo a\0b"], ids=["too long", "NUL"])
+def test_a_command_that_nobody_can_execute_is_told_apart(runner, command):
+    """It fails for good, and leaves no descriptor."""
+    before = psutil.Process().num_fds()
+    with pytest.raises(CannotExecute):
+        runner.start(command, ENV)
+    assert before == psutil.Process().num_fds()
+
+
+def test_a_host_out_of_descriptors_is_told_apart(runner):
+    """It may be better soon, so the job goes back."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    run(runner, "true")  # What is opened once is open now.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (psutil.Process().num_fds() + 1, hard))
+    try:
+        with pytest.raises(HostExhausted, match=os.strerror(errno.EMFILE)):
+            runner.start("true", ENV)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert 0 == run(runner, "true").status
+
+
+def test_nothing_is_left_after_many_jobs(runner):
+    """No zombie and no descriptor."""
+    run(runner, "true")
+    me = psutil.Process()
+    before = me.num_fds()
+    for _ in range(5):
+        for waiting in [gevent.spawn(run, runner, "echo x") for _ in range(40)]:
+            waiting.get(timeout=60)
+    assert before == me.num_fds()
+    assert [] == [child for child in me.children() if child.status() == psutil.STATUS_ZOMBIE]
