@@ -59,12 +59,14 @@ setup(
         "test": [
             "pytest>=9",
             "hypothesis>=6.100",
+            "psutil>=5.9",
             "tox>=4.20",
             # A new release of these three can bring new complaints: let it come by a commit.
             "ruff>=0.17,<0.18",
             "mypy>=2.4,<2.5",
             "import-linter>=2.15,<3",
             "boto3-stubs>=1.40",
+            "types-psutil>=5.9",
             "types-gevent>=25.4",
             "types-toml>=0.10",
         ],

@@ -6,17 +6,22 @@ import uuid
 
 from .aws.client import make_session
 from .aws.sqs import Queue
+from .circuit import Circuit
 from .claims import Claims
 from .config import Config
 from .environment import Environment
 from .executor import Executor
+from .groups import Groups
 from .health import Health
-from .keeper import Keeper
+from .keeper import Keeper, margin
 from .locker import LeasedLocker
 from .locks import Locks
 from .places import Places, WaitingRoom
+from .process.guard import Guard
 from .process.launcher import PlainLauncher
 from .process.runner import Runner
+from .report import Report
+from .retry import RetryPolicy
 from .settler import Settler
 from .slots import Slots
 from .stats import Stats
@@ -37,6 +42,7 @@ class Parts:
         self.health = Health(receive_within=config.sqs.wait_time + RECEIVE_SLACK)
         self.keeper = Keeper()
         self.room = WaitingRoom()
+        self.groups = Groups(self.room)
         self.places = Places(kicker.max_concurrent_num, self.room, waiting_most=kicker.max_waiting)
         self.slots = Slots(kicker.max_concurrent_num, self.room)
         self.runner = Runner(
@@ -48,6 +54,7 @@ class Parts:
         )
         #: Names this kicker in lock and throttle stores, apart from all others there ever were.
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.guard = Guard(self.name, _silence(config))
 
     def settler(self, config: Config, throttler: LeasedThrottler) -> Settler:
         """The settler, which depends on what else guards a message."""
@@ -55,12 +62,18 @@ class Parts:
             self.queue,
             self.keeper,
             visibility_timeout=config.sqs.visibility_timeout,
+            retry=RetryPolicy(config.retry),
             sole_guard=throttler.lease is None,
             at_most_once=config.sqs.delivery == "at_most_once",
         )
 
     def worker(
-        self, config: Config, locker: LeasedLocker, throttler: LeasedThrottler, settler: Settler
+        self,
+        config: Config,
+        locker: LeasedLocker,
+        throttler: LeasedThrottler,
+        settler: Settler,
+        circuit: Circuit,
     ) -> Worker:
         """The worker over the given stores."""
         kicker, retry_interval = config.kicker, config.locker.retry_interval
@@ -70,7 +83,7 @@ class Parts:
             Claims(throttler, self.keeper, self.room, retry_interval=retry_interval),
             Locks(locker, self.keeper, self.room, retry_interval=retry_interval),
             self.slots,
-            Executor(self.runner, environment),
+            Executor(self.runner, environment, self.guard),
             Trigger(
                 kicker.life_time_trigger,
                 self.runner,
@@ -78,5 +91,14 @@ class Parts:
                 parallel=kicker.max_concurrent_num,
             ),
             settler,
-            self.stats,
+            Report(self.stats, circuit),
         )
+
+
+def _silence(config: Config) -> float:
+    """Seconds that the kicker may stand still before its jobs end: within any lease's margin.
+
+    A lease that is renewed just before the kicker stands still has all its time left; one that
+    failed to be renewed until then has no more than its margin.
+    """
+    return margin(min(config.sqs.visibility_timeout, config.locker.lease)) * 2 / 3

@@ -28,7 +28,7 @@ class Batcher(Generic[T]):
     """Sends entries in batches of up to `most`, up to `parallel` calls at a time.
 
     send: makes one call; answers an entry's fate in the order given: None for success, Again to
-        repeat it, any other exception as its final answer. An exception raised by the call
+        repeat it, any other exception as its final answer. A SqsjkrError raised by the call
         repeats all of it.
     linger: seconds a batch waits for company.
     """
@@ -96,12 +96,16 @@ class Batcher(Generic[T]):
     def _call(self, batch: list[_Entry[T]]) -> None:
         try:
             answers = self._send([entry for entry, _ in batch])
+        except SqsjkrError as error:
+            self._pause(error, batch)
+            return
         except gevent.GreenletExit:
             self._repeat(batch)
             raise
         except Exception as error:
-            self._pause(error, batch)
-            return
+            for _, result in batch:
+                result.set_exception(error)
+            raise
         again = []
         for (entry, result), answer in zip(batch, answers, strict=True):
             if isinstance(answer, Again):

@@ -25,7 +25,7 @@ class Claim:
         self.kept: Kept | None = None
 
     def renew(self) -> None:
-        """Start its lease anew. Raises LeaseLost."""
+        """Start its lease anew. Raises LeaseLost or StoreError."""
         try:
             self._throttler.renew(self._run.job.id, self._run.owner)
         except LeaseLost:
@@ -34,17 +34,25 @@ class Claim:
                 raise
 
     def done(self) -> None:
-        """The job must not run again. Raises StoreError."""
-        self._close(lambda: self._throttler.done(self._run.job.id, self._run.owner))
+        """The job must not run again; said once, it is said for good.
+
+        Raises StoreError, or LeaseLost where another host has the job now.
+        """
+        if self._closed:
+            return
+        if self.kept is not None and self.kept.lapsed:
+            # Another host may have taken the job over; renewed, it cannot do so any more.
+            self.renew()
+        self._close(self._throttler.done)
 
     def release(self) -> None:
         """The job did not run, or has to run again. Raises StoreError or LeaseLost."""
-        self._close(lambda: self._throttler.release(self._run.job.id, self._run.owner))
+        self._close(self._throttler.release)
 
-    def _close(self, call: Callable[[], None]) -> None:
+    def _close(self, call: Callable[[str, str], None]) -> None:
         self._closed = True
         try:
-            call()
+            call(self._run.job.id, self._run.owner)
         finally:
             if self.kept is not None:
                 self.kept.release()

@@ -11,15 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from .config_names import SECTIONS, Given, check, from_keywords, from_overrides, from_tables
-from .config_sections import Account, KickerSection, Locker, Log, Retry, Sqs, Throttler
+from .config_sections import (
+    AccountSection,
+    KickerSection,
+    LockerSection,
+    LogSection,
+    RetrySection,
+    SqsSection,
+    ThrottlerSection,
+)
 from .config_toml import parse_toml, read_text
 from .duration import format_duration
 from .errors import ConfigError
 from .template import expand
 
 __all__ = [
-    "Account", "Config", "KickerSection", "Locker", "Log", "Retry", "Sqs", "Throttler",
-]  # fmt: skip
+    "AccountSection",
+    "Config",
+    "KickerSection",
+    "LockerSection",
+    "LogSection",
+    "RetrySection",
+    "SqsSection",
+    "ThrottlerSection",
+]
 
 _PORT = ("kicker", "stats_port")
 _SOCKET = ("kicker", "stats_socket")
@@ -37,13 +52,13 @@ _REQUIRED = {
 class Config:
     """All settings of a kicker. Make one with load, loads or new, which check every value."""
 
-    account: Account
-    sqs: Sqs
+    account: AccountSection
+    sqs: SqsSection
     kicker: KickerSection = field(default_factory=KickerSection)
-    locker: Locker = field(default_factory=Locker)
-    throttler: Throttler = field(default_factory=Throttler)
-    retry: Retry = field(default_factory=Retry)
-    log: Log = field(default_factory=Log)
+    locker: LockerSection = field(default_factory=LockerSection)
+    throttler: ThrottlerSection = field(default_factory=ThrottlerSection)
+    retry: RetrySection = field(default_factory=RetrySection)
+    log: LogSection = field(default_factory=LogSection)
 
     @classmethod
     def load(

@@ -9,7 +9,15 @@ from collections import Counter
 from collections.abc import Mapping
 
 from .config_checks import Check, nearest
-from .config_sections import Account, KickerSection, Locker, Log, Retry, Sqs, Throttler
+from .config_sections import (
+    AccountSection,
+    KickerSection,
+    LockerSection,
+    LogSection,
+    RetrySection,
+    SqsSection,
+    ThrottlerSection,
+)
 from .errors import ConfigError
 
 #: Section and key.
@@ -18,13 +26,13 @@ Name = tuple[str, str]
 Given = dict[Name, tuple[object, str]]
 
 SECTIONS: Mapping[str, type] = {
-    "account": Account,
-    "sqs": Sqs,
+    "account": AccountSection,
+    "sqs": SqsSection,
     "kicker": KickerSection,
-    "locker": Locker,
-    "throttler": Throttler,
-    "retry": Retry,
-    "log": Log,
+    "locker": LockerSection,
+    "throttler": ThrottlerSection,
+    "retry": RetrySection,
+    "log": LogSection,
 }
 
 CHECKS: Mapping[Name, Check] = {

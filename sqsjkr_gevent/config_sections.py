@@ -31,7 +31,7 @@ def key(check: Check, **default: Any) -> Any:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Account:
+class AccountSection:
     """[account]: whose queue it is, and how to reach it."""
 
     id: str = key(account_id)
@@ -41,7 +41,7 @@ class Account:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sqs:
+class SqsSection:
     """[sqs]: the queue and how it is read."""
 
     queue_name: str = key(QUEUE_NAME)
@@ -71,7 +71,7 @@ class KickerSection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Locker:
+class LockerSection:
     """[locker]: where locks are kept. With sqlite, table is the path of the file."""
 
     backend: str = key(backend_name, default="dynamodb")
@@ -81,7 +81,7 @@ class Locker:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Throttler:
+class ThrottlerSection:
     """[throttler]: where done jobs are remembered. retention None: as long as the queue keeps."""
 
     backend: str = key(backend_name, default="dynamodb")
@@ -90,7 +90,7 @@ class Throttler:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retry:
+class RetrySection:
     """[retry]: which failed jobs are run again, and when."""
 
     exit_codes: tuple[int, ...] | Literal["any"] = key(exit_code_list, default=())
@@ -100,7 +100,7 @@ class Retry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Log:
+class LogSection:
     """[log]: what is written, and how."""
 
     level: str = key(choice("debug", "info", "warn", "warning", "error"), default="info")

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from .job import Job
+from .process.watcher import VARIABLE
 
 
 class Environment:
@@ -18,16 +19,19 @@ class Environment:
         else:
             self._inherited = {name: os.environ[name] for name in inherit if name in os.environ}
 
-    def of_job(self, job: Job, token: int | None = None) -> Mapping[str, str]:
-        """For the job's command. token: the fencing token of its lock."""
-        env = {**self._inherited, **job.env, **_about(job)}
+    def of_job(self, job: Job, run_id: str, token: int | None = None) -> Mapping[str, str]:
+        """For the job's command.
+
+        run_id: marks all processes of this run. token: the fencing token of its lock.
+        """
+        env = {**self._inherited, **job.env, **_about(job), VARIABLE: run_id}
         if token is not None:
             env["SQSJKR_LOCK_TOKEN"] = str(token)
         return env
 
-    def of_trigger(self, job: Job) -> Mapping[str, str]:
+    def of_trigger(self, job: Job, run_id: str) -> Mapping[str, str]:
         """For the life_time_trigger, which does not get the variables of the job's body."""
-        return {**self._inherited, **_about(job)}
+        return {**self._inherited, **_about(job), VARIABLE: run_id}
 
 
 def _about(job: Job) -> dict[str, str]:

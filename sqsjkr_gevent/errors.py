@@ -69,6 +69,10 @@ class Stopping(SqsjkrError):
     """The kicker stops, and the job has not started."""
 
 
+class GroupReturned(SqsjkrError):
+    """An earlier job of the same message group went back to the queue."""
+
+
 class CannotExecute(SqsjkrError):
     """The command cannot be executed by any host, as one longer than the system takes."""
 

@@ -58,6 +58,12 @@ class Health:
 
         return observe
 
+    def forgive(self, service: str) -> None:
+        """The service answers again, whichever of its operations failed before."""
+        for name, calls in self._calls.items():
+            if name.startswith(f"{service}."):
+                calls.failing_since = None
+
     def beat(self) -> None:
         """The hub turns."""
         self._beat_at = self._clock()

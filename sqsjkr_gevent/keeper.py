@@ -24,6 +24,11 @@ _RENEW_AT = 1 / 3
 _MARGIN_MOST = 15.0
 
 
+def margin(lease: float) -> float:
+    """Seconds before the end of a lease of that length at which it is given up."""
+    return min(_MARGIN_MOST, lease / 3)
+
+
 class Kept:
     """One lease under the keeper's care, from its start until release() or its loss."""
 
@@ -42,14 +47,14 @@ class Kept:
         self._on_lost = on_lost
         self._clock = clock
         self._backoff = Backoff(0.5, max(1.0, seconds / 10))
-        self._renewal: "gevent.Greenlet[[], None] | None" = None
+        self._renewal: gevent.Greenlet[[], None] | None = None
         self.over = False
         self._runs_from(since)
 
     def _runs_from(self, now: float) -> None:
         self._ends_at = now + self._seconds
         # The end is given up early, so that a job has the time to be killed within its lease.
-        self._given_up_at = self._ends_at - min(_MARGIN_MOST, self._seconds / 3)
+        self._given_up_at = self._ends_at - margin(self._seconds)
         self._due_at = now + self._seconds * _RENEW_AT
 
     def look(self, now: float) -> None:
@@ -58,6 +63,11 @@ class Kept:
             self._lose("it could not be renewed in time", self._ends_at - now)
         elif now >= self._due_at and self._renewal is None:
             self._renewal = gevent.spawn(self._try)
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether its end may have passed unrenewed, as in a process that stood still."""
+        return self._clock() >= self._ends_at
 
     def abandon(self) -> None:
         """Care for it no more."""

@@ -17,8 +17,9 @@ from . import __version__
 from . import log as logs
 from .assembly import Parts
 from .backoff import Backoff
+from .circuit import Circuit
 from .config import Config
-from .errors import QueueError, SqsjkrError, Stopping, StoreError
+from .errors import GroupReturned, QueueError, SqsjkrError, Stopping, StoreError
 from .health import Health
 from .locker import LeasedLocker, Locker
 from .locker import as_leased as as_leased_locker
@@ -28,7 +29,7 @@ from .process.runner import STOPPED
 from .receivers import Receivers
 from .run import Run
 from .stats import Stats
-from .stores import Stores
+from .stores import Checked, Closable, Stores
 from .throttler import LeasedThrottler, Throttler
 from .throttler import as_leased as as_leased_throttler
 from .web import create_app
@@ -43,6 +44,10 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 #: Seconds for the last deletes, returns and done marks at a stop.
 FLUSH = 5.0
+
+
+#: Seconds that polls under way are waited for once all jobs are over and there is no more time.
+LAST_POLL = 1.0
 
 
 class Kicker:
@@ -137,7 +142,8 @@ class Kicker:
         locker = as_leased_locker(self._locker or stores.locker())
         throttler = as_leased_throttler(self._throttler or stores.throttler(attributes.retention))
         for store in (locker, throttler):
-            self._persist(getattr(store, "check", lambda: None))
+            if isinstance(store, Checked):
+                self._persist(store.check)
         return locker, throttler
 
     def _persist(self, call: Callable[[], T]) -> T:
@@ -155,19 +161,23 @@ class Kicker:
     def _live(self, locker: LeasedLocker, throttler: LeasedThrottler) -> None:
         config, parts = self._config, self._parts
         self._settler = parts.settler(config, throttler)
-        self._worker = parts.worker(config, locker, throttler, self._settler)
+        probes = [store.check for store in (locker, throttler) if isinstance(store, Checked)]
+        circuit = Circuit(probes, lambda: parts.health.forgive("dynamodb"))
+        self._worker = parts.worker(config, locker, throttler, self._settler, circuit)
         receivers = Receivers(
             parts.queue,
             parts.places,
             parts.health,
             self._admit,
             self._fail,
+            circuit,
             most=config.sqs.receivers,
         )
         receivers.start()
         parts.health.state = "running"
         log.info("started", version=__version__, queue=config.sqs.queue_name, name=parts.name)
         self._stop.wait()
+        circuit.stop()
         self._drain(receivers, throttler)
         log.info("stopped")
 
@@ -182,14 +192,17 @@ class Kicker:
             owner = f"{self._parts.name}:{next(self._numbers)}"
             run = Run(message, Place(self._parts.places), owner, time.time)
             self._runs[message.id] = run
+            self._settler.keep(run)
             self._jobs.spawn(self._work, run)
 
     def _work(self, run: Run) -> None:
         try:
-            if self._stop.is_set():
-                self._worker.turn_away(run)
-            else:
+            with self._parts.groups.turn(run):
+                if self._stop.is_set():
+                    raise Stopping("the kicker stops")
                 self._worker.work(run)
+        except (Stopping, GroupReturned) as error:
+            self._worker.turn_away(run, str(error))
         except Exception:
             log.exception("unforeseen fault; the message comes back by itself", **run.names())
         finally:
@@ -208,12 +221,16 @@ class Kicker:
         waited_for: list[Any] = [all_over, self._hurry]
         gevent.wait(waited_for, timeout=kicker.shutdown_timeout, count=1)
         until = time.monotonic() + kicker.kill_grace + FLUSH
-        while not all_over.ready() and len(self._jobs) and time.monotonic() < until:
+        while not all_over.ready() and time.monotonic() < until:
+            if not len(self._jobs):
+                # A poll still under way may bring what was returned a moment ago.
+                until = min(until, time.monotonic() + LAST_POLL)
             # Again and again: a trigger may start while jobs end.
             parts.runner.kill_all(STOPPED)
-            self._jobs.join(timeout=0.2)
+            all_over.join(timeout=0.1)
         parts.queue.close(FLUSH)
-        getattr(throttler, "close", lambda _: None)(FLUSH)
+        if isinstance(throttler, Closable):
+            throttler.close(FLUSH)
         self._jobs.join(timeout=1.0)
         all_over.kill()
 
@@ -251,16 +268,22 @@ class Kicker:
         finally:
             server.stop()
 
+    def _beat(self) -> None:
+        self.health.beat()
+        self._parts.guard.beat()
+
     @contextmanager
     def _keeping(self) -> Iterator[None]:
-        keeper = self._parts.keeper
-        loop = gevent.spawn(keeper.loop, self.health.beat)
+        keeper, guard = self._parts.keeper, self._parts.guard
+        guard.start()
+        loop = gevent.spawn(keeper.loop, self._beat)
         loop.link_exception(lambda dead: self._fail(dead.exception))
         try:
             yield
         finally:
             keeper.stop()
             loop.join()
+            guard.stop()
 
 
 def _require_patched() -> None:

@@ -47,12 +47,16 @@ class Ending:
     reason: a few words for the log.
     over_life_time: whether the life_time_trigger is to be told.
     at_once: for a returned job, whether its message may be seen again at once.
+    exit_status: of the command; minus the signal's number where one killed it; None: not started.
+    error: what kept the job from being run.
     """
 
     outcome: Outcome
     reason: str
     over_life_time: bool = False
     at_once: bool = False
+    exit_status: int | None = None
+    error: SqsjkrError | None = None
 
 
 _OF_ERROR: tuple[tuple[type[SqsjkrError], Outcome], ...] = (

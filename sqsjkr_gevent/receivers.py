@@ -8,6 +8,7 @@ from gevent.pool import Group
 
 from .aws.sqs import BATCH_MOST, Queue
 from .backoff import Backoff
+from .circuit import Circuit
 from .errors import AccessDenied, QueueError, StartError
 from .health import Health
 from .message import Message
@@ -20,7 +21,7 @@ class Receivers:
     """Up to `most` greenlets, each with at most one ReceiveMessage under way.
 
     admit: given what was received, each message with a place taken for it.
-    on_death: told why a receiver ended that must not.
+    on_death: told why a receiver ended that must not. circuit: while open, nothing is received.
     """
 
     #: Seconds between two looks at whether a place is free, should a wake-up be missed.
@@ -33,6 +34,7 @@ class Receivers:
         health: Health,
         admit: Callable[[Sequence[Message]], None],
         on_death: Callable[[BaseException | None], None],
+        circuit: Circuit,
         *,
         most: int,
     ) -> None:
@@ -41,6 +43,7 @@ class Receivers:
         self._health = health
         self._admit = admit
         self._on_death = on_death
+        self._circuit = circuit
         self._most = most
         self._group = Group()
         self._backoff = Backoff(0.5, 30.0)
@@ -53,7 +56,8 @@ class Receivers:
 
     def stop(self) -> None:
         """Start no further receive. Those under way end by themselves, and what they bring is
-        admitted."""
+        admitted.
+        """
         self._stopping.set()
         self._places.wake()
 
@@ -63,6 +67,10 @@ class Receivers:
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
+            if not self._circuit.closed.is_set():
+                self._health.receiving(wanted=False)
+                self._circuit.closed.wait(self._LOOK)
+                continue
             taken = self._places.take(BATCH_MOST)
             self._health.receiving(wanted=taken > 0)
             if not taken:

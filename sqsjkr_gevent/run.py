@@ -18,6 +18,7 @@ class Run:
     """From the receive of a message until it is settled.
 
     owner: names this run, and no other ever, in the lock and throttle stores.
+    received_at: of the newest delivery, in seconds of the keeper's clock.
     visibility: the lease of the message, from the first line of the work on it.
     heir_of: the owner of a lapsed run of the same job that this one took over.
     """
@@ -27,6 +28,7 @@ class Run:
     owner: str
     wall_clock: Clock
     heir_of: str | None = None
+    received_at: float = 0.0
     visibility: Kept | None = None
     _job: Job | None = None
     _lost: str | None = None
@@ -77,6 +79,11 @@ class Run:
         """Its message is kept no more; returns once no renewal of it is under way."""
         if self.visibility is not None:
             self.visibility.release()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether its command has started and is not over."""
+        return self._process is not None
 
     @contextmanager
     def running(self, process: Process) -> Iterator[None]:

@@ -9,6 +9,7 @@ from .errors import LeaseLost, QueueError, StoreError
 from .keeper import Keeper
 from .message import Message
 from .outcome import Ending, Settle
+from .retry import RetryPolicy
 from .run import Run
 
 log = structlog.get_logger(__name__)
@@ -20,6 +21,9 @@ BACK_OFF_MOST = 300.0
 #: Seconds that an invalid message is hidden for where it cannot go to a dead-letter queue: after
 #: its first receive; doubled with each further one, up to the most that SQS allows.
 INVALID_FIRST = 60.0
+
+#: Seconds before the end of SQS's 12 hours in which a running job's message can still be deleted.
+LIMIT_MARGIN = 60.0
 
 
 class Settler:
@@ -36,21 +40,24 @@ class Settler:
         keeper: Keeper,
         *,
         visibility_timeout: float,
+        retry: RetryPolicy,
         sole_guard: bool,
         at_most_once: bool,
     ) -> None:
         self._queue = queue
         self._keeper = keeper
         self._visibility_timeout = visibility_timeout
+        self._retry = retry
         self._sole_guard = sole_guard
         self._at_most_once = at_most_once
 
     def keep(self, run: Run) -> None:
-        """Keep the run's message invisible until it is settled."""
+        """Keep the run's message, received just now, invisible until it is settled."""
+        run.received_at = self._keeper.clock()
         run.visibility = self._keeper.keep(
             "visibility",
             self._visibility_timeout,
-            lambda: self._queue.keep(run.message),
+            lambda: self._renew(run),
             run.lose if self._sole_guard else lambda what, left: None,
         )
 
@@ -62,6 +69,19 @@ class Settler:
             run.visibility.abandon()
         self.keep(run)
 
+    def _renew(self, run: Run) -> None:
+        left = HIDE_MOST - (self._keeper.clock() - run.received_at)
+        if left > self._visibility_timeout / 3 + LIMIT_MARGIN:
+            self._queue.hide_on(run.message, min(self._visibility_timeout, left))
+        elif run.is_running:
+            log.warning(
+                "SQS hides a message no longer than 12 hours; the job runs on without it",
+                **run.names(),
+            )
+            self._queue.delete(run.message)
+            run.over()
+        # One that waits becomes visible, and its next delivery starts the 12 hours anew.
+
     def begin(self, run: Run, claim: Claim) -> None:
         """The command starts next. Raises StoreError or QueueError where it must not."""
         if self._at_most_once:
@@ -70,16 +90,10 @@ class Settler:
 
     def settle(self, run: Run, claim: Claim | None, ending: Ending) -> None:
         """Do to the message what the outcome asks for; never raises for a fault of a service."""
-        how = ending.outcome.settle
         try:
-            if run.message.deleted:
-                pass
-            elif how is Settle.DELETE:
-                self._delete(run, claim)
-            elif how is Settle.RETURN:
-                self._return(run, claim, 0.0 if ending.at_once else _back_off(run))
-            else:
-                self._dead_letter(run, ending)
+            self._settle(run, claim, ending)
+        except LeaseLost as error:
+            log.error("another host has the job now", reason=str(error), **run.names())
         except QueueError as error:
             log.warning(
                 "message not settled; it comes back when its visibility timeout ends",
@@ -90,14 +104,30 @@ class Settler:
         finally:
             run.over()
 
+    def _settle(self, run: Run, claim: Claim | None, ending: Ending) -> None:
+        how = ending.outcome.settle
+        if run.message.deleted:
+            self._mark_done(run, claim)
+        elif how is Settle.RETURN:
+            self._return(run, claim, 0.0 if ending.at_once else _back_off(run))
+        elif how is Settle.DEAD_LETTER:
+            self._dead_letter_invalid(run, ending)
+        elif self._retry.wants(ending):
+            self._retry_later(run, claim, ending)
+        else:
+            self._delete(run, claim)
+
     def _delete(self, run: Run, claim: Claim | None) -> None:
         # First the mark, then the delete: a crash in between brings back a job known as done.
+        self._mark_done(run, claim)
+        self._queue.delete(run.message)
+
+    def _mark_done(self, run: Run, claim: Claim | None) -> None:
         if claim is not None:
             try:
                 claim.done()
             except StoreError as error:
                 log.warning("job not marked as done", reason=str(error), **run.names())
-        self._queue.delete(run.message)
 
     def _return(self, run: Run, claim: Claim | None, seconds: float) -> None:
         # First the claim, then the message: whoever receives it next finds it free.
@@ -109,7 +139,21 @@ class Settler:
         run.over()
         self._queue.hide(run.message, seconds)
 
-    def _dead_letter(self, run: Run, ending: Ending) -> None:
+    def _retry_later(self, run: Run, claim: Claim | None, ending: Ending) -> None:
+        attempt = run.message.receive_count
+        if not self._retry.exhausted(attempt):
+            seconds = self._retry.delay(attempt)
+            log.info("job retried later", attempt=attempt, wait=round(seconds), **run.names())
+            self._return(run, claim, seconds)
+            return
+        reason = f"{ending.reason}, attempt {attempt} was the last"
+        if self._queue.dead_letter(run.message, reason):
+            log.error("job sent to the dead-letter queue", reason=reason, **run.names())
+        else:
+            log.error("job given up", reason=reason, body=run.message.body, **run.names())
+        self._delete(run, claim)
+
+    def _dead_letter_invalid(self, run: Run, ending: Ending) -> None:
         message = run.message
         if self._queue.dead_letter(message, ending.reason):
             log.error("message sent to the dead-letter queue", reason=ending.reason, **run.names())

@@ -1,11 +1,9 @@
 """From the config to the lock and throttle stores: ours by name, a user's by module:Class."""
 
 import importlib
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
-import botocore.session
-
-from .aws.client import Client
+from .aws.client import Client, Session
 from .aws.table import Table
 from .backends.dynamodb import DynamoDBLocker, DynamoDBThrottler
 from .backends.memory import MemoryLocker, MemoryTable, MemoryThrottler
@@ -20,10 +18,26 @@ CONNECTIONS = 16
 ATTEMPTS = 3
 
 
+@runtime_checkable
+class Checked(Protocol):
+    """A store that can be asked whether it works."""
+
+    def check(self) -> None:
+        """Raises StartError where it cannot be used, StoreError where it fails for now."""
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """A store that has writes under way."""
+
+    def close(self, timeout: float) -> None:
+        """Finish them, in at most `timeout` seconds."""
+
+
 class Stores:
     """Makes stores; one DynamoDB client serves both."""
 
-    def __init__(self, config: Config, session: botocore.session.Session, health: Health) -> None:
+    def __init__(self, config: Config, session: Session, health: Health) -> None:
         self._config = config
         self._session = session
         self._health = health

@@ -27,17 +27,17 @@ class Trigger:
         self._environment = environment
         self._places = BoundedSemaphore(parallel)
 
-    def fire(self, job: Job) -> None:
-        """Run it for the job, unless the job or the config asks for none; its failure is logged.
+    def fire(self, job: Job, run_id: str) -> None:
+        """Run it for the job of that run, unless the job or the config asks for none.
 
-        Raises Stopping where the kicker stopped before it was over.
+        Its failure is logged. Raises Stopping where the kicker stopped before it was over.
         """
         if self._command is None or not job.life_time_trigger_enabled:
             return
         with self._places:
             try:
                 process = self._runner.start(
-                    self._command, self._environment.of_trigger(job), trigger_text(job)
+                    self._command, self._environment.of_trigger(job, run_id), trigger_text(job)
                 )
             except SqsjkrError as error:
                 log.error("life_time_trigger not started", job_id=job.id, reason=str(error))

@@ -10,10 +10,10 @@ from .executor import Executor
 from .job import Job
 from .locks import Locks
 from .outcome import Ending, Outcome, outcome_of
+from .report import Report
 from .run import Run
 from .settler import Settler
 from .slots import Slots
-from .stats import Stats
 from .trigger import Trigger
 
 log = structlog.get_logger(__name__)
@@ -39,7 +39,7 @@ class Worker:
         executor: Executor,
         trigger: Trigger,
         settler: Settler,
-        stats: Stats,
+        report: Report,
     ) -> None:
         self._defaults = defaults
         self._claims = claims
@@ -48,11 +48,10 @@ class Worker:
         self._executor = executor
         self._trigger = trigger
         self._settler = settler
-        self._stats = stats
+        self._report = report
 
     def work(self, run: Run) -> None:
-        """One message: parse, throttle, life time, lock, run, unlock, settle, count."""
-        self._settler.keep(run)
+        """One message: parse, throttle, life time, lock, run, unlock, settle, report."""
         claim = None
         try:
             run.job = Job.from_message(
@@ -74,17 +73,18 @@ class Worker:
         if ending.over_life_time:
             ending = self._tell_trigger(run, ending)
         self._settler.settle(run, claim, ending)
-        self._stats.count(ending.outcome)
+        self._report.ended(ending)
 
-    def turn_away(self, run: Run) -> None:
+    def turn_away(self, run: Run, reason: str) -> None:
         """Give the message back at once, unread."""
-        ending = Ending(Outcome.RETURNED, "the kicker stops", at_once=True)
+        ending = Ending(Outcome.RETURNED, reason, at_once=True)
+        log.info("job returned", reason=reason, **run.names())
         self._settler.settle(run, None, ending)
-        self._stats.count(ending.outcome)
+        self._report.ended(ending)
 
     def _tell_trigger(self, run: Run, ending: Ending) -> Ending:
         try:
-            self._trigger.fire(run.job)
+            self._trigger.fire(run.job, run.owner)
         except Stopping as error:
             if not run.message.deleted:
                 return Ending(Outcome.RETURNED, str(error), at_once=True)
@@ -104,4 +104,5 @@ def _not_run(run: Run, error: SqsjkrError) -> Ending:
         str(error),
         over_life_time=isinstance(error, OverLifeTime),
         at_once=isinstance(error, Stopping),
+        error=error,
     )

@@ -1,16 +1,17 @@
 """Sessions and clients: how every call to AWS is made, bounded and watched."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
-import botocore.session
+import boto3.session
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 from gevent.lock import BoundedSemaphore
 
 from .. import __version__
-from ..config import Account
+from ..config import AccountSection
 from ..errors import ConfigError
+from .pace import Pace
 
 #: Seconds to connect and to wait for bytes of an answer. A long poll adds its own wait.
 CONNECT_TIMEOUT = 5.0
@@ -21,43 +22,55 @@ _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied"}
 )
 
+#: What botocore raises for a call that went wrong.
+CallError = (ClientError, BotoCoreError)
+
+#: What make_session gives; other modules need no boto3 for its name.
+Session: TypeAlias = boto3.session.Session
+
 Observer = Callable[[str, "Exception | None"], None]
 
 
-def make_session(account: Account) -> botocore.session.Session:
+def make_session(account: AccountSection) -> Session:
     """A session of the account's profile. Raises ConfigError where there is no such profile."""
-    session = botocore.session.Session(profile=account.profile or None)
     try:
-        session.get_scoped_config()
+        return Session(profile_name=account.profile, region_name=account.region)
     except ProfileNotFound as error:
         raise ConfigError(f"account.profile: {error}; see `aws configure list-profiles`") from error
-    return session
+
+
+class BrokenAnswer(BotoCoreError):
+    """An answer that could not be read."""
+
+    fmt = "the answer could not be read: {error}"
 
 
 class Client:
     """One service's client: at most `connections` calls at a time, each of them observed.
 
     observe: told of every call's operation, with its error or None.
+    pace: of the service, shared by its clients.
     wait: seconds a call may rest at the server before it answers, as a long poll does.
     attempts: most tries of one call by botocore.
     """
 
     def __init__(
         self,
-        session: botocore.session.Session,
+        session: Session,
         service: str,
-        account: Account,
+        account: AccountSection,
         *,
         connections: int,
         observe: Observer,
+        pace: Pace | None = None,
         wait: float = 0.0,
         attempts: int = 1,
     ) -> None:
         self._places = BoundedSemaphore(connections)
         self._observe = observe
-        self._client: Any = session.create_client(
+        self._pace = pace or Pace()
+        self._client: Any = session.client(  # type: ignore[call-overload]  # the stubs know only literal names
             service,
-            region_name=account.region,
             endpoint_url=account.endpoint_url or None,
             config=BotoConfig(
                 connect_timeout=CONNECT_TIMEOUT,
@@ -70,16 +83,30 @@ class Client:
             ),
         )
 
+        self._client.meta.events.register("before-send", self._pace.before_send)
+
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call `operation` (its snake_case name); raises what botocore raises."""
         with self._places:
             try:
                 answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
-            except Exception as error:
-                self._observe(operation, None if is_condition(error) else error)
+            except CallError as error:
+                self._note(operation, None if is_condition(error) else error)
                 raise
-        self._observe(operation, None)
+            except Exception as error:
+                # What a broken answer makes of a parser is no error of botocore's kinds.
+                broken = BrokenAnswer(error=repr(error))
+                self._note(operation, broken)
+                raise broken from error
+        self._note(operation, None)
         return answer
+
+    def _note(self, operation: str, error: Exception | None) -> None:
+        if error is None:
+            self._pace.succeeded()
+        else:
+            self._pace.failed()
+        self._observe(operation, error)
 
 
 def error_code(error: Exception) -> str:
@@ -102,7 +129,3 @@ def is_denied(error: Exception) -> bool:
 def has_no_credentials(error: Exception) -> bool:
     """Whether no credentials were found to sign with."""
     return isinstance(error, NoCredentialsError)
-
-
-#: What botocore raises for a call that went wrong.
-CallError = (ClientError, BotoCoreError)

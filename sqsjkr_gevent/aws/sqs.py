@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import botocore.session
-
 from ..batcher import Again, Batcher
-from ..config import Account, Sqs
+from ..config import AccountSection, SqsSection
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid, StartError
 from ..message import Message
-from .client import CallError, Client, Observer, error_code, has_no_credentials, is_denied
+from .client import CallError, Client, Observer, Session, error_code, has_no_credentials, is_denied
+from .pace import Pace
 
 #: Most messages of one receive and most entries of one batch.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -66,12 +65,13 @@ class Queue:
 
     def __init__(
         self,
-        session: botocore.session.Session,
-        account: Account,
-        sqs: Sqs,
+        session: Session,
+        account: AccountSection,
+        sqs: SqsSection,
         *,
         observe: Observer,
     ) -> None:
+        pace = Pace()
         self.name = sqs.queue_name
         self._owner = account.id
         self._visibility = int(sqs.visibility_timeout)
@@ -82,9 +82,10 @@ class Queue:
             account,
             connections=sqs.receivers,
             observe=observe,
+            pace=pace,
             wait=sqs.wait_time,
         )
-        self._calls = Client(session, "sqs", account, connections=10, observe=observe)
+        self._calls = Client(session, "sqs", account, connections=10, observe=observe, pace=pace)
         self._url = ""
         self._dead_letter_name = sqs.dead_letter_queue
         self._dead_letter_url: str | None = None
@@ -178,9 +179,12 @@ class Queue:
         bounded = max(0, min(HIDE_MOST, round(seconds)))
         self._settle(message, lambda handle: self._hides.submit(_Hide(handle, bounded)).get())
 
-    def keep(self, message: Message) -> None:
-        """Hide the message for another visibility timeout. Raises as hide does."""
-        self._hides.submit(_Hide(message.receipt_handle, self._visibility)).get()
+    def hide_on(self, message: Message, seconds: float) -> None:
+        """Hide the message for `seconds` from now, by the handle that it has now.
+
+        Raises as hide does.
+        """
+        self._hides.submit(_Hide(message.receipt_handle, round(seconds))).get()
 
     def dead_letter(self, message: Message, reason: str) -> bool:
         """Send a copy to the dead-letter queue, its reason in the attribute SqsjkrReason.
@@ -246,7 +250,10 @@ class Queue:
         self, operation: str, entries: Sequence[dict[str, Any]]
     ) -> Sequence[Exception | None]:
         numbered = [{"Id": str(number), **entry} for number, entry in enumerate(entries)]
-        answer = self._calls.call(operation, QueueUrl=self._url, Entries=numbered)
+        try:
+            answer = self._calls.call(operation, QueueUrl=self._url, Entries=numbered)
+        except CallError as error:
+            raise QueueError(f"queue {self.name!r}: {error}") from error
         confirmed = {int(entry["Id"]) for entry in answer.get("Successful", [])}
         failed = {int(entry["Id"]): _fault(entry) for entry in answer.get("Failed", [])}
         unsaid = Again("SQS did not say what became of it")

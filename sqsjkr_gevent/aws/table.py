@@ -127,8 +127,8 @@ class Table:
             ) from error
         if code == "ValidationException":
             raise StartError(
-                f"DynamoDB table {self.name!r} does not have the key Id (S), Type (S); name another "
-                f"with --lock-table, or create one with `sqsjkr-gevent init`"
+                f"DynamoDB table {self.name!r} does not have the key Id (S), Type (S); name "
+                f"another with --lock-table, or create one with `sqsjkr-gevent init`"
             ) from error
         if is_denied(error):
             raise StartError(

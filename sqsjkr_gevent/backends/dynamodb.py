@@ -97,7 +97,7 @@ class DynamoDBLocker:
 
     def release(self, lock_id: str, owner: str) -> None:
         """Give the lock back, its token kept in the row. Raises LeaseLost."""
-        row, held = self._table.update(
+        _, held = self._table.update(
             lock_id,
             "lock",
             "SET Expired = :later REMOVE EventId, #Owner, #Version, #Lease",

@@ -2,6 +2,7 @@
 
 import time
 from itertools import count
+from typing import ClassVar
 
 from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost
 
@@ -13,7 +14,7 @@ class MemoryTable:
     in seconds of the monotonic clock, oldest first.
     """
 
-    _named: dict[str, "MemoryTable"] = {}
+    _named: ClassVar[dict[str, "MemoryTable"]] = {}
 
     def __init__(self) -> None:
         self.locks: dict[str, str] = {}

@@ -4,17 +4,15 @@ import time
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
-import botocore.session
-
-from ..aws.client import CallError, Client
-from ..config import Account
+from ..aws.client import CallError, Client, Session
+from ..config import AccountSection
 from .findings import Finding, fail, ok, warn
 
 #: Seconds that the clocks may differ; a life_time counts from SQS's clock by this host's.
 SKEW_MOST = 5.0
 
 
-def credentials(session: botocore.session.Session, account: Account) -> Iterator[Finding]:
+def credentials(session: Session, account: AccountSection) -> Iterator[Finding]:
     """Where the credentials come from; never what they are."""
     found = session.get_credentials()
     if found is None:

@@ -1,9 +1,7 @@
 """Clients of the AWS services for commands that run once."""
 
-import botocore.session
-
-from ..aws.client import Client
-from ..config import Account
+from ..aws.client import Client, Session
+from ..config import AccountSection
 
 CONNECTIONS = 4
 
@@ -11,7 +9,7 @@ CONNECTIONS = 4
 ATTEMPTS = 3
 
 
-def client(session: botocore.session.Session, account: Account, service: str) -> Client:
+def client(session: Session, account: AccountSection, service: str) -> Client:
     """A client of `sqs` or `dynamodb` that nobody observes."""
     return Client(
         session,

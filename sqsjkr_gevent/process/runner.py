@@ -6,12 +6,14 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import gevent
 from gevent.event import Event
 
 from .launcher import Child, Launcher
 from .output import Output, OutputReader
+from .watcher import VARIABLE, kill_marked
 
 #: Why a process was killed, as Exit.killed has it.
 TIMED_OUT = "timeout"
@@ -56,15 +58,18 @@ class _TimedOut(BaseException):
 class Process:
     """A running command. It is over once its shell has exited and its output is closed."""
 
-    def __init__(self, child: Child, *, output_limit: int, kill_grace: float) -> None:
+    def __init__(
+        self, child: Child, mark: str | None, *, output_limit: int, kill_grace: float
+    ) -> None:
         self.pid = child.pid
+        self._mark = mark
         self._child = child
         self._kill_grace = kill_grace
         self._reader = OutputReader(child.output, output_limit)
         self._exited = Event()
         self._over = Event()
         self._killed: str | None = None
-        self._killer: "gevent.Greenlet[[float], None] | None" = None
+        self._killer: gevent.Greenlet[[float], None] | None = None
         self._started = time.monotonic()
         child.on_exit(self._exited.set)
         self._exited.rawlink(self._check_over)
@@ -103,7 +108,10 @@ class Process:
         if not self._gone_within(grace):
             self._signal(signal.SIGKILL)
             self._gone_within(_VANISH)
-        # Where the output is still open, a process that left the group holds it.
+        if not self._reader.closed.is_set() and self._mark is not None:
+            # A process that left the group holds the output.
+            kill_marked(self._mark)
+            self._reader.closed.wait(_VANISH)
         self._reader.close()
 
     def _gone_within(self, seconds: float) -> bool:
@@ -119,7 +127,7 @@ class Process:
     def _signal(self, number: int) -> bool:
         """Signal the group; answers whether there is one."""
         # Once the leader is reaped its number may be another's, but not while the group lives.
-        if self._exited.is_set() and os.path.exists(f"/proc/{self.pid}"):
+        if self._exited.is_set() and Path(f"/proc/{self.pid}").exists():
             return False
         try:
             os.killpg(self.pid, number)
@@ -142,7 +150,10 @@ class Runner:
         self._running: set[Process] = set()
 
     def start(self, command: str, env: Mapping[str, str], stdin: str | None = None) -> Process:
-        """Start `sh -c command`. Raises CannotExecute or HostExhausted."""
+        """Start `sh -c command`; the SQSJKR_RUN_ID in env marks all its processes.
+
+        Raises CannotExecute or HostExhausted.
+        """
         argv = ["sh", "-c", command]
         if stdin is None:
             child = self._launcher.start(argv, env)
@@ -152,7 +163,9 @@ class Runner:
                 file.write(stdin.encode("utf-8", "surrogateescape"))
                 file.seek(0)
                 child = self._launcher.start(argv, env, file.fileno())
-        process = Process(child, output_limit=self._output_limit, kill_grace=self._kill_grace)
+        process = Process(
+            child, env.get(VARIABLE), output_limit=self._output_limit, kill_grace=self._kill_grace
+        )
         self._running.add(process)
         process.on_over(lambda: self._running.discard(process))
         return process

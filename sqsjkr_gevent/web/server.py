@@ -1,8 +1,7 @@
 """Serves an app over TCP or a unix socket, in the hub of the kicker."""
 
 import errno
-import os
-import stat
+from pathlib import Path
 
 from flask import Flask
 from gevent import socket
@@ -34,10 +33,7 @@ class StatsServer:
         """Serve no more, and remove the socket file."""
         self._server.stop(timeout=1)
         if self._path is not None:
-            try:
-                os.unlink(self._path)
-            except FileNotFoundError:
-                pass
+            Path(self._path).unlink(missing_ok=True)
 
 
 def _listen_tcp(host: str, port: int) -> socket.socket:
@@ -75,16 +71,16 @@ def _listen_unix(path: str) -> socket.socket:
 
 def _remove_stale(path: str) -> None:
     """Remove a socket file that nobody listens on; anything else there is an error."""
-    try:
-        if not stat.S_ISSOCK(os.stat(path).st_mode):
-            raise OSError(errno.EEXIST, "there is a file that is no socket")
-    except FileNotFoundError:
+    file = Path(path)
+    if not file.exists():
         return
+    if not file.is_socket():
+        raise OSError(errno.EEXIST, "there is a file that is no socket")
     probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         probe.connect(path)
     except ConnectionRefusedError:
-        os.unlink(path)
+        file.unlink()
     else:
         raise OSError(errno.EADDRINUSE, "another process listens on it")
     finally:

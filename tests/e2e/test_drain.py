@@ -5,6 +5,7 @@ import time
 
 import psutil
 import pytest
+
 from kickers import settings
 from waiting import eventually
 
@@ -81,8 +82,9 @@ def test_jobs_over_the_shutdown_timeout_are_killed_and_returned(aws, queue, tabl
     queue.send({"command": "sleep 600"})
     kicker.says("job started")
     assert 0 == kicker.stop()
-    assert "killed because the kicker stopped (signal SIGTERM)" == (
-        kicker.lines("job returned")[0]["reason"]
+    assert (
+        "killed because the kicker stopped (signal SIGTERM)"
+        == (kicker.lines("job returned")[0]["reason"])
     )
     assert {"visible": 1, "in_flight": 0, "delayed": 0} == queue.counts()
 

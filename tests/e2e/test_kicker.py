@@ -2,13 +2,14 @@
 
 import json
 import re
-import signal
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
 import pytest
-from kickers import KickerProcess, settings
+
+from kickers import settings
 from waiting import eventually
 
 #: Seconds for a thousand jobs on a loaded machine.
@@ -69,11 +70,9 @@ def test_mixed_jobs_run_once_each_and_are_counted_as_they_ended(
     send_all(queue, [body for _, body in sent])
     kicker = kick(settings(aws, queue, table))
     expected = Counter(outcome for outcome, _ in sent)
-    eventually(lambda: queue.is_empty(), deadline=LONG, every=0.5)
+    eventually(queue.is_empty, deadline=LONG, every=0.5)
     counted = ("succeeded", "failed", "errored")
-    eventually(
-        lambda: {name: expected[name] for name in counted} == kicker.counters(), deadline=30
-    )
+    eventually(lambda: {name: expected[name] for name in counted} == kicker.counters(), deadline=30)
     assert expected["invalid"] == queue.dead_letters.counts()["visible"]
     ran = {n for n, (outcome, _) in enumerate(sent) if outcome in ("succeeded", "errored")}
     assert {str(n): 1 for n in ran} == dict(lines_of(tmp_path))
@@ -86,16 +85,14 @@ def test_an_invalid_message_is_in_the_dead_letter_queue_with_its_reason(aws, que
     attribute = {"a": {"DataType": "String", "StringValue": "b"}}
     job_id = queue.send('{"command": 5}', MessageAttributes=attribute)
     kick(settings(aws, queue))
-    [message] = eventually(lambda: queue.dead_letters.receive(), deadline=30)
+    [message] = eventually(queue.dead_letters.receive, deadline=30)
     attributes = {name: a["StringValue"] for name, a in message["MessageAttributes"].items()}
     assert '{"command": 5}' == message["Body"]
     assert ("b", job_id) == (attributes["a"], attributes["SqsjkrMessageId"])
     assert attributes["SqsjkrReason"].startswith("command: expected")
 
 
-def test_an_invalid_message_without_a_dead_letter_queue_stays_hidden_in_its_queue(
-    aws, queue, kick
-):
+def test_an_invalid_message_without_a_dead_letter_queue_stays_hidden_in_its_queue(aws, queue, kick):
     """It is neither lost nor received again and again."""
     queue.send("no JSON")
     kicker = kick(settings(aws, queue))
@@ -109,9 +106,7 @@ def test_a_job_longer_than_its_visibility_timeout_is_kept_and_runs_once(aws, que
     """The keeper renews its visibility and its leases while it runs."""
     job = {"command": "sleep 8", "lock_id": "L"}
     queue.send(job)
-    config = settings(
-        aws, queue, table, sqs={"visibility_timeout": 5}, locker={"lease": "5s"}
-    )
+    config = settings(aws, queue, table, sqs={"visibility_timeout": 5}, locker={"lease": "5s"})
     one, other = kick(config), kick(config)
     eventually(queue.is_empty, deadline=60)
     ended = [kicker.lines("job succeeded") for kicker in (one, other)]
@@ -129,10 +124,9 @@ def test_two_kickers_never_hold_one_lock_at_once(aws, queue, table, tmp_path, ki
     kickers = [kick(config), kick(config)]
     eventually(queue.is_empty, deadline=LONG, every=0.2)
     spans = sorted(
-        tuple(map(float, (tmp_path / f"job-{number}").read_text().split()))
-        for number in range(50)
+        tuple(map(float, (tmp_path / f"job-{number}").read_text().split())) for number in range(50)
     )
-    overlaps = [(a, b) for a, b in zip(spans, spans[1:], strict=False) if a[1] > b[0]]
+    overlaps = [(a, b) for a, b in pairwise(spans) if a[1] > b[0]]
     assert [] == overlaps
     ran = [len(kicker.lines("job succeeded")) for kicker in kickers]
     assert 50 == sum(ran)
@@ -350,7 +344,7 @@ def test_kill_over_life_time_ends_the_run_and_fires_the_trigger(aws, queue, tmp_
     queue.send({"command": "sleep 300", "life_time": "3s"})
     queue.send({"command": "sleep 4; echo done", "life_time": "3s", "kill_over_life_time": False})
     assert "killed over its life_time (signal SIGTERM)" == kicker.says("job errored")["reason"]
-    eventually(lambda: (tmp_path / "fired").exists())
+    eventually((tmp_path / "fired").exists)
     assert "done\n" == kicker.says("job succeeded")["output"]
 
 

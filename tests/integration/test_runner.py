@@ -11,11 +11,11 @@ from pathlib import Path
 import gevent
 import psutil
 import pytest
-from waiting import eventually
 
 from sqsjkr_gevent.errors import CannotExecute, HostExhausted
 from sqsjkr_gevent.process.launcher import PlainLauncher
 from sqsjkr_gevent.process.runner import Exit, Runner
+from waiting import eventually
 
 ENV = {"PATH": os.environ["PATH"]}
 
@@ -127,7 +127,10 @@ def test_signal_mask_and_dispositions_are_the_default_in_the_job(runner):
 
 def test_a_pipeline_ends_when_its_reader_does(runner):
     """`yes | head -1` is over at once only where SIGPIPE is the default."""
-    assert ("y\n", 0) == ((end := run(runner, "yes | head -1", timeout=30)).output.text(), end.status)
+    assert ("y\n", 0) == (
+        (end := run(runner, "yes | head -1", timeout=30)).output.text(),
+        end.status,
+    )
 
 
 def test_a_background_child_that_holds_the_output_keeps_the_job_running(runner, tmp_path):

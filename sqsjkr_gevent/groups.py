@@ -1,0 +1,61 @@
+"""FIFO queues: the jobs of one message group run one after the other, in the order of receive."""
+
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+from gevent.event import Event
+
+from .errors import GroupReturned
+from .places import WaitingRoom
+from .run import Run
+
+log = structlog.get_logger(__name__)
+
+
+class _Turn:
+    """A run's place in its group's line. returned: one before it went back to the queue."""
+
+    def __init__(self) -> None:
+        self.come = Event()
+        self.returned = False
+
+
+class Groups:
+    """The lines of all message groups that this kicker holds messages of."""
+
+    def __init__(self, room: WaitingRoom) -> None:
+        self._room = room
+        self._lines: dict[str, deque[_Turn]] = {}
+
+    @contextmanager
+    def turn(self, run: Run) -> Iterator[None]:
+        """Be the only one of the group for the block, in the order in which blocks were entered.
+
+        A run whose message is not deleted at the end of its block takes those behind it along.
+        Raises GroupReturned to them, or Stopping.
+        """
+        group_id = run.message.group_id
+        if group_id is None:
+            yield
+            return
+        line = self._lines.setdefault(group_id, deque())
+        mine = _Turn()
+        line.append(mine)
+        try:
+            if line[0] is not mine:
+                with run.place.lent(), self._room.waiting():
+                    mine.come.wait()
+            if mine.returned:
+                raise GroupReturned(f"an earlier job of its group {group_id!r} went back")
+            yield
+        finally:
+            if not run.message.deleted:
+                for behind in list(line)[line.index(mine) + 1 :]:
+                    behind.returned = True
+            line.remove(mine)
+            if line:
+                line[0].come.set()
+            else:
+                del self._lines[group_id]
