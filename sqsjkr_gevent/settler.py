@@ -92,6 +92,7 @@ class Settler:
         """Do to the message what the outcome asks for; never raises for a fault of a service."""
         try:
             self._settle(run, claim, ending)
+            log.debug("job settled", outcome=ending.outcome.value, **run.names())
         except LeaseLost as error:
             log.error("another host has the job now", reason=str(error), **run.names())
         except QueueError as error:

@@ -7,6 +7,7 @@ from .aws.client import Client, Session
 from .aws.table import Table
 from .backends.dynamodb import DynamoDBLocker, DynamoDBThrottler
 from .backends.memory import MemoryLocker, MemoryTable, MemoryThrottler
+from .backends.sqlite import SqliteFile, SqliteLocker, SqliteThrottler
 from .config import Config
 from .errors import ConfigError
 from .health import Health
@@ -35,13 +36,14 @@ class Closable(Protocol):
 
 
 class Stores:
-    """Makes stores; one DynamoDB client serves both."""
+    """Makes stores; one client, or one file, serves both."""
 
     def __init__(self, config: Config, session: Session, health: Health) -> None:
         self._config = config
         self._session = session
         self._health = health
         self._client: Client | None = None
+        self._files: dict[str, SqliteFile] = {}
 
     def locker(self) -> Locker | LeasedLocker:
         """What `[locker]` names. Raises ConfigError where it cannot be made."""
@@ -51,6 +53,8 @@ class Stores:
                 return NoLocker()
             case "memory":
                 return MemoryLocker(MemoryTable.named(section.table))
+            case "sqlite":
+                return SqliteLocker(self._file(section.table), lease=section.lease)
             case "dynamodb":
                 return DynamoDBLocker(self._table(section.table), lease=section.lease)
             case path:
@@ -64,20 +68,26 @@ class Stores:
         """
         section = self._config.throttler
         retention = section.retention or retention
+        lease = self._config.sqs.visibility_timeout
         match section.backend:
             case "none":
                 return NoThrottler()
             case "memory":
                 return MemoryThrottler(MemoryTable.named(section.table), retention=retention)
+            case "sqlite":
+                return SqliteThrottler(self._file(section.table), lease=lease, retention=retention)
             case "dynamodb":
                 return DynamoDBThrottler(
                     self._table(section.table),
-                    lease=self._config.sqs.visibility_timeout,
+                    lease=lease,
                     retention=retention,
                 )
             case path:
                 custom: Throttler = _load(path, "throttler.backend", ("set", "unset"))
                 return custom
+
+    def _file(self, path: str) -> SqliteFile:
+        return self._files.setdefault(path, SqliteFile(path))
 
     def _table(self, name: str) -> Table:
         if self._client is None:

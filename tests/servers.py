@@ -321,9 +321,9 @@ class Table:
         self.dynamodb.delete_table(TableName=self.name)
 
 
-def create_table(aws: Aws) -> Table:
-    """Create sqsjkr's table under a name of its own: keys, index and TTL as its users have them."""
-    name = f"sqsjkr-{uuid.uuid4().hex[:12]}"
+def create_table(aws: Aws, name: str | None = None) -> Table:
+    """Create sqsjkr's table, by default under a name of its own, as its users have it."""
+    name = name or f"sqsjkr-{uuid.uuid4().hex[:12]}"
     aws.dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",

@@ -10,7 +10,7 @@ from ..clock import Clock
 class Pace:
     """Shared by the clients of one service. spacing: seconds between two calls while it fails."""
 
-    def __init__(self, spacing: float = 0.25, clock: Clock = time.monotonic) -> None:
+    def __init__(self, spacing: float = 0.5, clock: Clock = time.monotonic) -> None:
         self._spacing = spacing
         self._clock = clock
         self._next_at = 0.0

@@ -179,8 +179,7 @@ def test_an_endpoint_out_of_reach_is_tried_for_ever_and_a_stop_is_clean(
     assert 0 == kicker.stop()
 
 
-@pytest.mark.parametrize("dashes", ["-", "--"])
-@pytest.mark.parametrize("equals", [" ", "="])
+@pytest.mark.parametrize(("dashes", "equals"), [("-", " "), ("--", "=")])
 def test_options_come_before_the_file_in_either_spelling(
     aws: Any, kick: Any, queue: Any, tmp_path: Path, dashes: str, equals: str
 ) -> None:

@@ -1,0 +1,220 @@
+"""Locks and job states in a file, shared by the processes of one host."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import gevent
+from gevent.threadpool import ThreadPool
+
+from ..clock import Clock
+from ..errors import (
+    AlreadyLocked,
+    DuplicatedMessage,
+    JobInProgress,
+    LeaseLost,
+    StartError,
+    StoreError,
+)
+from .lapse import LeaseWatch
+
+T = TypeVar("T")
+
+#: Seconds that a write waits for another process's write.
+BUSY_TIMEOUT = 10.0
+
+#: Claims between two removals of job states that have expired.
+_SWEEP_EVERY = 1000
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS locks (
+    lock_id TEXT PRIMARY KEY, event_id TEXT, owner TEXT, version INTEGER, lease REAL,
+    token INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    job_id TEXT PRIMARY KEY, owner TEXT NOT NULL, version INTEGER NOT NULL, lease REAL NOT NULL,
+    done INTEGER NOT NULL, expired REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS jobs_expired ON jobs (expired);
+"""
+
+
+class SqliteFile:
+    """The file. Its one connection lives in a thread, so that a busy file never stops the hub."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._thread = ThreadPool(1, hub=gevent.get_hub())
+        self._connection: sqlite3.Connection | None = None
+
+    def check(self) -> None:
+        """Raises StartError where the file cannot be opened or is no such database."""
+        try:
+            self.write(lambda connection: None)
+        except StoreError as error:
+            raise StartError(f"{error}; set the table to the path of a file to use") from error
+
+    def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `change` in a transaction of its own. Raises StoreError."""
+
+        def transaction() -> T:
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                answer = change(connection)
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+            return answer
+
+        try:
+            answer: T = self._thread.apply(transaction)
+        except sqlite3.Error as error:
+            raise StoreError(f"sqlite file {self._path!r}: {error}") from error
+        return answer
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(
+                self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executescript(_SCHEMA)
+            self._connection = connection
+        return self._connection
+
+
+class SqliteLocker:
+    """Locks between the processes of one host. lease: seconds, as in `[locker] lease`."""
+
+    lease: float | None
+
+    def __init__(self, file: SqliteFile, *, lease: float, clock: Clock = time.monotonic) -> None:
+        self.lease = lease
+        self._seconds = lease
+        self._file = file
+        self._watch = LeaseWatch(clock)
+
+    def check(self) -> None:
+        """Raises StartError where the file cannot be used."""
+        self._file.check()
+
+    def acquire(
+        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+    ) -> int | None:
+        """Take the lock. Raises AlreadyLocked, with the seconds until it may lapse."""
+
+        def take(connection: sqlite3.Connection) -> int:
+            row = connection.execute(
+                "SELECT owner, version, lease FROM locks WHERE lock_id = ?", (lock_id,)
+            ).fetchone()
+            if row is not None and row[0] not in (None, owner):
+                holder, version, lease = row
+                lapses_in = self._watch.lapses_in(lock_id, holder, version, lease)
+                if lapses_in > 0 and holder != heir_of:
+                    raise AlreadyLocked(
+                        f"lock {lock_id!r} is held by {holder}", lapses_in=lapses_in
+                    )
+            (token,) = connection.execute(
+                "INSERT INTO locks VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT (lock_id) DO UPDATE SET"
+                " event_id = excluded.event_id, owner = excluded.owner, version = 1,"
+                " lease = excluded.lease, token = token + 1 RETURNING token",
+                (lock_id, event_id, owner, self._seconds, time.time_ns() // 1_000_000),
+            ).fetchone()
+            self._watch.forget(lock_id)
+            return int(token)
+
+        return self._file.write(take)
+
+    def renew(self, lock_id: str, owner: str) -> None:
+        """Start the lease anew. Raises LeaseLost."""
+        self._change("version = version + 1", lock_id, owner)
+
+    def release(self, lock_id: str, owner: str) -> None:
+        """Give the lock back, its token kept in the row. Raises LeaseLost."""
+        self._change("owner = NULL, event_id = NULL", lock_id, owner)
+
+    def _change(self, change: str, lock_id: str, owner: str) -> None:
+        def update(connection: sqlite3.Connection) -> int:
+            return connection.execute(
+                f"UPDATE locks SET {change} WHERE lock_id = ? AND owner = ?",  # noqa: S608
+                (lock_id, owner),
+            ).rowcount
+
+        if not self._file.write(update):
+            raise LeaseLost(f"lock {lock_id!r} is not held by {owner}")
+
+
+class SqliteThrottler:
+    """Job states between the processes of one host.
+
+    lease: seconds a job stays in progress without a renewal. retention: seconds a job's row is
+    kept, at least as long as its message may live.
+    """
+
+    lease: float | None
+
+    def __init__(
+        self, file: SqliteFile, *, lease: float, retention: float, clock: Clock = time.monotonic
+    ) -> None:
+        self.lease = lease
+        self._seconds = lease
+        self._retention = retention
+        self._file = file
+        self._watch = LeaseWatch(clock)
+        self._claims = 0
+
+    def check(self) -> None:
+        """Raises StartError where the file cannot be used."""
+        self._file.check()
+
+    def claim(self, job_id: str, *, owner: str) -> str | None:
+        """Mark the job as in progress. Raises DuplicatedMessage or JobInProgress."""
+        self._claims += 1
+        sweep = self._claims % _SWEEP_EVERY == 1
+
+        def take(connection: sqlite3.Connection) -> str | None:
+            if sweep:
+                connection.execute("DELETE FROM jobs WHERE expired < ?", (time.time(),))
+            row = connection.execute(
+                "SELECT owner, version, lease, done FROM jobs WHERE job_id = ?", (job_id,)
+            ).fetchone()
+            holder = None
+            if row is not None and row[0] != owner:
+                holder, version, lease, done = row
+                if done:
+                    raise DuplicatedMessage(f"job {job_id} is done")
+                lapses_in = self._watch.lapses_in(job_id, holder, version, lease)
+                if lapses_in > 0:
+                    raise JobInProgress(f"job {job_id} is run by {holder}", lapses_in=lapses_in)
+            connection.execute(
+                "INSERT OR REPLACE INTO jobs VALUES (?, ?, 1, ?, 0, ?)",
+                (job_id, owner, self._seconds, time.time() + self._retention),
+            )
+            self._watch.forget(job_id)
+            return holder
+
+        return self._file.write(take)
+
+    def renew(self, job_id: str, owner: str) -> None:
+        """Start the lease anew. Raises LeaseLost."""
+        self._change(
+            "UPDATE jobs SET version = version + 1 WHERE job_id = ? AND owner = ? AND done = 0",
+            job_id,
+            owner,
+        )
+
+    def done(self, job_id: str, owner: str) -> None:
+        """Mark the job as done. Raises LeaseLost."""
+        self._change("UPDATE jobs SET done = 1 WHERE job_id = ? AND owner = ?", job_id, owner)
+
+    def release(self, job_id: str, owner: str) -> None:
+        """Forget a job that did not run. Raises LeaseLost."""
+        self._change("DELETE FROM jobs WHERE job_id = ? AND owner = ?", job_id, owner)
+
+    def _change(self, statement: str, job_id: str, owner: str) -> None:
+        if not self._file.write(lambda c: c.execute(statement, (job_id, owner)).rowcount):
+            raise LeaseLost(f"job {job_id} is not run by {owner}")

@@ -1,0 +1,212 @@
+"""Services that fail in every way: no loss, no unguarded run, few calls, and health that says so."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from jobs import Evidence
+from kickers import settings
+from proxy import FAULTS, Proxy, wait_until
+from waiting import eventually
+
+LONG = 200.0
+
+#: Seconds of an outage.
+OUTAGE = 20.0
+
+#: Most calls in one second to a service that fails.
+CALLS_MOST = 5
+
+SQS = (
+    "GetQueueUrl",
+    "GetQueueAttributes",
+    "ReceiveMessage",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibilityBatch",
+    "SendMessage",
+)
+DYNAMODB = ("GetItem", "UpdateItem", "BatchWriteItem", "DeleteItem")
+
+
+@pytest.fixture
+def proxies(aws):
+    """A proxy for each service."""
+    both = {"sqs": Proxy(aws.server.port).start(), "dynamodb": Proxy(aws.server.port).start()}
+    yield both
+    for proxy in both.values():
+        proxy.stop()
+
+
+def through(proxies) -> dict[str, str]:
+    """The environment of a kicker that is to use the proxies."""
+    return {f"AWS_ENDPOINT_URL_{name.upper()}": proxy.url for name, proxy in proxies.items()}
+
+
+def behind(aws, queue, table, **sections):
+    """A config whose endpoints come from the environment."""
+    config = settings(aws, queue, table, **sections)
+    del config["account"]["endpoint_url"]
+    return config
+
+
+def health(kicker) -> tuple[int, dict]:
+    """Status and body of /healthz."""
+    try:
+        with urllib.request.urlopen(kicker.url + "/healthz", timeout=30) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def is_well(kicker) -> bool:
+    """Whether /healthz answers 200."""
+    return health(kicker)[0] == 200
+
+
+@pytest.mark.queue(visibility_timeout=30, max_receive_count=1000)
+@pytest.mark.parametrize("away", [("sqs", "dynamodb"), ("dynamodb",), ("sqs",)], ids="+".join)
+def test_an_outage_of_twenty_seconds_loses_and_doubles_nothing(
+    aws, queue, table, tmp_path, kick, proxies, away
+):
+    """Few calls while it lasts; healthz says 503 and why, and 200 again by itself."""
+    evidence = Evidence(tmp_path)
+    kicker = kick(behind(aws, queue, table), env=through(proxies))
+    for number in range(10):
+        queue.send(evidence.job(f"before{number}", 2 + number / 2, f"L{number % 3}"))
+    kicker.says("job started", count=3)
+    eventually(lambda: is_well(kicker))
+    began = time.monotonic()
+    for name in away:
+        proxies[name].cut_off = True
+    for number in range(10):
+        queue.send(evidence.job(f"during{number}", 0.1, f"L{number % 3}"))
+    eventually(lambda: not is_well(kicker), deadline=OUTAGE)
+    problems = " ".join(health(kicker)[1]["problems"])
+    assert any(f"{name}." in problems for name in away)
+    wait_until(began + OUTAGE)
+    unguarded = set(evidence.begun) - {row["EventId"]["S"] for row in table.rows() if 0}
+    for name in away:
+        busiest = max(proxies[name].calls_per_second(began + 1, began + OUTAGE).values())
+        print(name, "calls in the busiest second:", busiest)
+        assert busiest <= CALLS_MOST
+        proxies[name].heal()
+    eventually(lambda: is_well(kicker), deadline=60)
+    eventually(queue.is_empty, deadline=LONG, every=0.2)
+    expected = {f"{when}{number}" for when in ("before", "during") for number in range(10)}
+    assert expected == set(evidence.done)
+    assert {} == evidence.overlaps
+    assert unguarded <= expected
+    assert 0 == kicker.stop()
+
+
+@pytest.mark.queue(visibility_timeout=30, max_receive_count=1000)
+def test_no_job_starts_while_its_store_fails(aws, queue, table, tmp_path, kick, proxies):
+    """Closed, not open: the original runs them unguarded."""
+    kicker = kick(behind(aws, queue, table), env=through(proxies)).started()
+    proxies["dynamodb"].fail("*", "500")
+    job_id = queue.send({"command": f"touch {tmp_path}/ran"})
+    kicker.says("job returned", job_id=job_id)
+    kicker.says("a store still fails", deadline=30)
+    assert not (tmp_path / "ran").exists()
+    proxies["dynamodb"].heal()
+    kicker.says("the stores answer again", deadline=30)
+    eventually((tmp_path / "ran").exists, deadline=60)
+
+
+@pytest.mark.queue(visibility_timeout=30, max_receive_count=1000)
+def test_a_table_that_is_deleted_under_way_stops_jobs_until_it_is_back(
+    aws, queue, table, tmp_path, kick
+):
+    """And is no reason to crash."""
+    from servers import create_table
+
+    other = create_table(aws)
+    kicker = kick(settings(aws, queue, other)).started()
+    other.drop()
+    queue.send({"command": f"touch {tmp_path}/ran"})
+    kicker.says("a store still fails", deadline=30)
+    assert not (tmp_path / "ran").exists()
+    create_table(aws, other.name)
+    eventually((tmp_path / "ran").exists, deadline=60)
+    eventually(lambda: is_well(kicker), deadline=30)
+    other.drop()
+
+
+@pytest.mark.queue(visibility_timeout=5, max_receive_count=1000)
+def test_a_lease_that_cannot_be_renewed_ends_its_job_before_it_lapses(
+    aws, queue, table, tmp_path, kick, proxies
+):
+    """And the message goes back; nothing overlaps the next run."""
+    evidence = Evidence(tmp_path)
+    sections = {"sqs": {"visibility_timeout": 5}, "locker": {"lease": "5s"}}
+    kicker = kick(behind(aws, queue, table, **sections), env=through(proxies))
+    queue.send(evidence.job("j", 7, "L"))
+    kicker.says("job started")
+    other = kick(settings(aws, queue, table, **sections)).started()
+    proxies["dynamodb"].fail("*", "hang")
+    kicker.says("lease lost", deadline=15)
+    kicker.says("job returned", deadline=15)
+    proxies["dynamodb"].heal()
+    eventually(queue.is_empty, deadline=LONG)
+    assert ({"j": 1}, {}) == (evidence.done, evidence.overlaps)
+    assert 1 == len(other.lines("job succeeded")) + len(kicker.lines("job succeeded"))
+
+
+def cases():
+    """Each call with each fault; the quick run has one of each."""
+    for at, operation in enumerate(SQS + DYNAMODB):
+        for number, fault in enumerate(FAULTS):
+            quick = number == at % len(FAULTS) and fault != "hang"
+            yield pytest.param(
+                operation,
+                fault,
+                id=f"{operation}-{fault}",
+                marks=[] if quick else [pytest.mark.slow],
+            )
+
+
+@pytest.mark.queue(visibility_timeout=5, max_receive_count=1000)
+@pytest.mark.parametrize(("operation", "fault"), cases())
+def test_a_failing_call_neither_loses_nor_doubles_a_job(
+    aws, queue, table, tmp_path, kick, proxies, operation, fault
+):
+    """Every call that a kicker makes, each failing three times in every way, hanging once."""
+    evidence = Evidence(tmp_path)
+    for number in range(6):
+        queue.send(evidence.job(f"j{number}", 0.1, "L" if number % 2 else None))
+    queue.send(evidence.job("long", 4))
+    queue.send(
+        evidence.job("again", 0.1) | {"command": f"mkdir {tmp_path}/once || exit 0; exit 75"}
+    )
+    queue.send("no JSON")
+    proxy = proxies["sqs" if operation in SQS else "dynamodb"]
+    proxy.fail(operation, fault, 1 if fault == "hang" else 3)
+    config = behind(
+        aws,
+        queue,
+        table,
+        sqs={"visibility_timeout": 5},
+        locker={"lease": "5s"},
+        retry={"exit_codes": [75], "backoff": "1s", "max_backoff": "1s"},
+    )
+    kicker = kick(config, env=through(proxies))
+    denied_at_start = fault == "403" and operation in (
+        "GetQueueUrl",
+        "GetQueueAttributes",
+        "GetItem",
+    )
+    if denied_at_start or (fault, operation) == ("403", "ReceiveMessage"):
+        assert 1 == kicker.wait()
+        assert "denied" in kicker.log.read_text()
+        kicker = kick(config, env=through(proxies))
+    eventually(queue.is_empty, deadline=LONG, every=0.2)
+    assert {*(f"j{n}" for n in range(6)), "long"} == set(evidence.done)
+    assert [1] * 7 == [count for name, count in evidence.done.items() if name != "again"]
+    assert {} == evidence.overlaps
+    assert 1 <= queue.dead_letters.counts()["visible"] <= 2  # Sent again where the answer was lost.
+    assert proxy.failed[operation] > 0
+    assert 0 == kicker.stop()
+    assert "Traceback" not in kicker.log.read_text()
