@@ -82,6 +82,10 @@ class Batcher(Generic[T]):
     def _run(self) -> None:
         while True:
             self._filled.wait()
+            if self._backoff.failures:
+                # One call at a time, each after the pause that the one before it ends with.
+                self._calls.join()
+            self._calls.wait_available()
             self._full.wait(self._linger)
             batch = [self._entries.popleft() for _ in range(min(self._most, len(self._entries)))]
             if not self._entries:
@@ -90,8 +94,6 @@ class Batcher(Generic[T]):
                 self._full.clear()
             if batch:
                 self._calls.spawn(self._call, batch)
-            if self._backoff.failures:
-                self._calls.join()
 
     def _call(self, batch: list[_Entry[T]]) -> None:
         try:

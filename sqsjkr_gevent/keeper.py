@@ -74,9 +74,9 @@ class Kept:
         self.over = True
 
     def release(self) -> None:
-        """Care for it no more; returns once no renewal is under way."""
+        """Care for it no more; returns once no other renewal is under way."""
         self.abandon()
-        if self._renewal is not None:
+        if self._renewal is not None and self._renewal is not gevent.getcurrent():
             self._renewal.join()
 
     def _try(self) -> None:

@@ -247,12 +247,15 @@ class Kicker:
     @contextmanager
     def _signals(self, wanted: bool) -> Iterator[None]:
         watched = STOP_SIGNALS if wanted else ()
+        before = {number: signal.getsignal(number) for number in watched}
         watchers = [gevent.signal_handler(number, self._on_signal, number) for number in watched]
         try:
             yield
         finally:
             for watcher in watchers:
                 watcher.cancel()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _on_signal(self, number: signal.Signals) -> None:
         log.info("stopping", signal=number.name, hurry=self._stop.is_set())

@@ -43,8 +43,6 @@ class DynamoDBLocker:
     ) -> int | None:
         """Take the lock. Raises AlreadyLocked, with the seconds until it may lapse."""
         row, taken = self._take(lock_id, event_id, owner, "attribute_not_exists(EventId)")
-        if not taken and row.get("Owner", {}).get("S") == owner:
-            taken = True  # An earlier try of this very call was heard, its answer lost.
         if not taken:
             row, taken = self._inherit(lock_id, event_id, owner, heir_of, row)
         self._watch.forget(lock_id)
@@ -73,7 +71,7 @@ class DynamoDBLocker:
     ) -> tuple[Row, bool]:
         # A token starts at the clock's milliseconds, so that it grows even where a sqsjkr host
         # deleted the row between two of our locks.
-        return self._table.update(
+        row, taken = self._table.update(
             lock_id,
             "lock",
             "SET EventId = :event, #Owner = :owner, #Version = :one, #Lease = :lease,"
@@ -86,6 +84,7 @@ class DynamoDBLocker:
             one=1,
             **values,
         )
+        return row, taken or _is_of(row, owner)
 
     def renew(self, lock_id: str, owner: str) -> None:
         """Start the lease anew. Raises LeaseLost."""
@@ -134,8 +133,15 @@ class DynamoDBThrottler:
 
     def claim(self, job_id: str, *, owner: str) -> str | None:
         """Mark the job as in progress. Raises DuplicatedMessage or JobInProgress."""
-        row, ours = self._take(job_id, owner, "attribute_not_exists(Expired)")
-        if ours or (row.get("Owner", {}).get("S") == owner and _status(row) == _RUNNING):
+        row, ours = self._take(
+            job_id,
+            owner,
+            "attribute_not_exists(Expired) OR"
+            " (Expired < :now AND (attribute_not_exists(#Status) OR #Status = :done))",
+            now=int(time.time()),
+            done=_DONE,
+        )
+        if ours:
             return None
         if _status(row) != _RUNNING:
             self._watch.forget(job_id)
@@ -156,7 +162,7 @@ class DynamoDBThrottler:
     def _take(
         self, job_id: str, owner: str, condition: str, **values: str | int
     ) -> tuple[Row, bool]:
-        return self._table.update(
+        row, ours = self._table.update(
             job_id,
             "throttle",
             "SET Expired = :expired, #Owner = :owner, #Version = :one, #Lease = :lease,"
@@ -169,6 +175,7 @@ class DynamoDBThrottler:
             one=1,
             **values,
         )
+        return row, ours or (_is_of(row, owner) and _status(row) == _RUNNING)
 
     def renew(self, job_id: str, owner: str) -> None:
         """Start the lease anew. Raises LeaseLost."""
@@ -208,6 +215,11 @@ class DynamoDBThrottler:
 
     def _expired(self) -> int:
         return int(time.time() + self._retention)
+
+
+def _is_of(row: Row, owner: str) -> bool:
+    """Whether an earlier try of the very call was heard, and only its answer lost."""
+    return row.get("Owner", {}).get("S") == owner
 
 
 def _status(row: Row) -> str:

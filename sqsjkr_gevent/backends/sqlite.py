@@ -180,13 +180,14 @@ class SqliteThrottler:
             if sweep:
                 connection.execute("DELETE FROM jobs WHERE expired < ?", (time.time(),))
             row = connection.execute(
-                "SELECT owner, version, lease, done FROM jobs WHERE job_id = ?", (job_id,)
+                "SELECT owner, version, lease, done, expired FROM jobs WHERE job_id = ?", (job_id,)
             ).fetchone()
             holder = None
-            if row is not None and row[0] != owner:
-                holder, version, lease, done = row
-                if done:
+            if row is not None and row[3]:
+                if row[4] > time.time():
                     raise DuplicatedMessage(f"job {job_id} is done")
+            elif row is not None and row[0] != owner:
+                holder, version, lease = row[:3]
                 lapses_in = self._watch.lapses_in(job_id, holder, version, lease)
                 if lapses_in > 0:
                     raise JobInProgress(f"job {job_id} is run by {holder}", lapses_in=lapses_in)

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import time
 
 import gevent
@@ -45,7 +46,7 @@ def settled_then_started(kickers) -> list[str]:
 def test_ten_kills_at_random_moments_lose_and_double_nothing(aws, queue, table, tmp_path, kick):
     """Every effect is there, no done job ran again, none overlapped, no process is left."""
     seed = int(os.environ.get("SQSJKR_TEST_SEED", random.randrange(10**6)))
-    print("seed", seed)
+    sys.stdout.write(f"seed {seed}\n")
     chance = random.Random(seed)
     evidence = Evidence(tmp_path)
     for number in range(80):
@@ -83,7 +84,7 @@ def test_the_processes_of_a_killed_kicker_die_with_it(aws, queue, table, tmp_pat
     kicker.send(signal.SIGKILL)
     kicker.wait()
     eventually(lambda: processes_of(name) == [], deadline=30)
-    print(f"gone after {time.monotonic() - began:.2f} s")
+    sys.stdout.write(f"gone after {time.monotonic() - began:.2f} s\n")
     eventually(lambda: not watcher.is_running())
 
 
@@ -99,7 +100,7 @@ def test_a_killed_kickers_job_runs_again_within_its_bound(aws, queue, table, tmp
     first.send(signal.SIGKILL)
     killed_at = time.monotonic()
     second.says("job started", deadline=LEASE + LEASE + 5)
-    print(f"runs again after {time.monotonic() - killed_at:.1f} s")
+    sys.stdout.write(f"runs again after {time.monotonic() - killed_at:.1f} s\n")
     eventually(queue.is_empty, deadline=LONG)
     assert ({"j": 2}, {"j": 1}, {}) == (evidence.begun, evidence.done, evidence.overlaps)
 
@@ -143,7 +144,7 @@ def _epoch(timestamp: str) -> float:
 def test_a_kicker_that_stands_still_for_three_leases_loses_its_jobs_without_overlap(
     aws, queue, table, tmp_path, kick
 ):
-    """Its processes die before its leases lapse; awake again it finds out, says so, and works on."""
+    """Its processes die before its leases lapse; awake, it finds out and says so."""
     evidence = Evidence(tmp_path)
     config = short(aws, queue, table)
     sleeper = kick(config)

@@ -290,7 +290,7 @@ print("returned")
 
 @pytest.mark.parametrize(
     "handler",
-    ["signal.SIG_DFL", pytest.param("mine", marks=pytest.mark.xfail(reason="SIG_DFL instead"))],
+    ["signal.SIG_DFL", "mine"],
 )
 def test_signals_stop_a_kicker_that_handles_them_and_are_given_back(queue, run, handler):
     """After run() a signal does again what it did before."""

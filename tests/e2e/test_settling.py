@@ -51,8 +51,8 @@ def test_a_job_out_of_attempts_without_a_dead_letter_queue_is_in_the_log(aws, qu
 
 def test_a_job_over_its_life_time_is_not_retried(aws, queue, table, kick):
     """It would only be over it again."""
-    queue.send({"command": "sleep 60", "life_time": "2s", "kill_over_life_time": True})
-    kicker = kick(settings(aws, queue, table, retry={"exit_codes": "any"}))
+    kicker = kick(settings(aws, queue, table, retry={"exit_codes": "any"})).started()
+    queue.send({"command": "sleep 60", "life_time": "4s", "kill_over_life_time": True})
     kicker.says("job errored")
     eventually(queue.is_empty)
     assert [] == kicker.lines("job retried later")
@@ -116,13 +116,16 @@ class SqsjkrHost:
         return True
 
     def lock(self, lock_id: str) -> bool:
+        """Whether it got the lock."""
         return self._set(lock_id, "lock", "EventId", {"S": "sqsjkr"})
 
     def unlock(self, lock_id: str) -> None:
+        """Delete the row, whoever's it is."""
         key = {"Id": {"S": lock_id}, "Type": {"S": "lock"}}
         self._table.dynamodb.delete_item(TableName=self._table.name, Key=key)
 
     def first(self, job_id: str) -> bool:
+        """Whether it sees the job for the first time."""
         return self._set(job_id, "throttle", "Expired", {"N": "4102444800"})
 
 

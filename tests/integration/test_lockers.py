@@ -400,7 +400,6 @@ def test_an_answer_that_was_lost_and_asked_for_again_is_a_success(hosts, table, 
 
 
 @on_dynamodb
-@pytest.mark.xfail(reason="a takeover that was heard twice is taken for another's")
 def test_a_takeover_whose_answer_was_lost_is_a_success(hosts, table, request):
     """With abort_if_locked the job would be given up, and its lock held for nobody."""
     client = TwiceHeard(dynamodb_client(request))

@@ -229,8 +229,8 @@ def test_of_twenty_greenlets_one_claims_the_job(hosts):
     "hosts",
     [
         memory,
-        pytest.param(sqlite, marks=pytest.mark.xfail(reason="expiry is not in the condition")),
-        pytest.param(dynamodb, marks=pytest.mark.xfail(reason="expiry is not in the condition")),
+        sqlite,
+        dynamodb,
     ],
     indirect=True,
     ids=lambda backend: backend.__name__,

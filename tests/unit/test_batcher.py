@@ -138,7 +138,6 @@ def test_a_call_that_fails_is_repeated_whole_before_what_came_later(batcher, cal
     assert [0, 1, 2, 3, 4] == first_sent
 
 
-@pytest.mark.xfail(reason="the first repetition comes at once")
 def test_each_repetition_waits_for_its_back_off(batcher, calls, monkeypatch):
     """Also the first: nothing is sent while the pause after a failure lasts."""
     pauses: list[float] = []
@@ -214,7 +213,7 @@ def test_close_sends_what_waits(batcher, calls):
     ("most", "parallel"),
     [
         (10, 4),
-        pytest.param(1, 1, marks=pytest.mark.xfail(reason="the batch in the loop's hand is lost")),
+        (1, 1),
     ],
 )
 def test_close_answers_what_it_could_not_send_in_time(batcher, calls, most, parallel):

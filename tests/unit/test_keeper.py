@@ -250,7 +250,6 @@ def test_abandon_ends_the_care_without_a_wait(scene: Scene) -> None:
     assert ([10.0], []) == (scene.asked, scene.lost)
 
 
-@pytest.mark.xfail(reason="it waits for itself")
 def test_a_renewal_may_release_its_own_lease(scene: Scene) -> None:
     """As at the end of SQS's 12 hours: a wait for itself would never end."""
     ended = []
