@@ -46,11 +46,13 @@ class Receivers:
         self._circuit = circuit
         self._most = most
         self._group = Group()
+        self._alive = 0
         self._backoff = Backoff(0.5, 30.0)
         self._stopping = Event()
 
     def start(self) -> None:
         """Start with one."""
+        self._alive += 1
         greenlet = self._group.spawn(self._loop)
         greenlet.link_exception(lambda dead: self._on_death(dead.exception))
 
@@ -75,7 +77,10 @@ class Receivers:
             self._health.receiving(wanted=taken > 0)
             if not taken:
                 self._places.wait(self._LOOK)
-            elif not self._receive(taken) and len(self._group) > 1:
+            elif not self._receive(taken) and self._alive > 1:
+                # Counted here and now: a Group forgets a dead greenlet only later, and two that
+                # end in one turn of the hub would each take the other for alive.
+                self._alive -= 1
                 return
 
     def _receive(self, taken: int) -> bool:
@@ -90,13 +95,13 @@ class Receivers:
         if len(messages) < taken:
             self._places.give(taken - len(messages))
         self._admit(messages)
-        if len(messages) == taken and len(self._group) < self._most:
+        if len(messages) == taken and self._alive < self._most:
             self.start()
         return bool(messages)
 
     def _on_error(self, error: QueueError) -> None:
         if isinstance(error, AccessDenied) and self._health.received_at is None:
-            raise StartError(f"may not receive: {error}") from error
+            raise StartError(f"receiving is denied; allow sqs:ReceiveMessage ({error})") from error
         wait = self._backoff.failed()
         log.error("receive failed, repeated", reason=str(error), wait=round(wait, 2))
         self._stopping.wait(wait)

@@ -10,7 +10,7 @@ from ..errors import SqsjkrError
 from .check_aws import clock, credentials
 from .check_host import stats_address, times
 from .check_queue import queue
-from .check_table import table_findings
+from .check_table import store_findings
 from .clients import client
 from .failing import FAILED, is_of_aws, of_aws, one_line
 from .findings import Finding, fail, ok, show
@@ -44,7 +44,7 @@ def _findings(file: str, config: Config) -> Iterator[Finding]:
     yield from _tried("clock", lambda: clock(sqs))
     yield from _tried("queue", lambda: queue(config, sqs))
     dynamodb = client(session, config.account, "dynamodb")
-    yield from _tried("table", lambda: table_findings(config, dynamodb))
+    yield from _tried("stores", lambda: store_findings(config, session, dynamodb))
 
 
 def _tried(what: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:

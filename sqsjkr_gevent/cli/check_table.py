@@ -1,9 +1,9 @@
-"""`check`: the DynamoDB tables that the backends use."""
+"""`check`: the stores of locks and job states; with DynamoDB, their tables."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from ..aws.client import CallError, Client, is_denied
+from ..aws.client import CallError, Client, Session, is_denied
 from ..aws.provision import (
     ATTRIBUTE_TYPES,
     INDEX,
@@ -15,16 +15,25 @@ from ..aws.provision import (
 )
 from ..aws.table import Table
 from ..config import Config
+from ..health import Health
+from ..stores import Stores
 from .findings import Finding, fail, ok, warn
 
 _OTHER = "name another one with --lock-table, or create one with `sqsjkr-gevent init`"
 
 
-def table_findings(config: Config, dynamodb: Client) -> Iterator[Finding]:
-    """All about the tables. Raises what botocore raises, StartError and StoreError."""
-    for section, one in (("locker", config.locker), ("throttler", config.throttler)):
-        if one.backend != "dynamodb":
-            yield ok(section, f"backend {one.backend!r} needs no table")
+def store_findings(config: Config, session: Session, dynamodb: Client) -> Iterator[Finding]:
+    """All about the stores. Raises what botocore raises, ConfigError, StartError, StoreError."""
+    stores = Stores(config, session, Health(receive_within=0))
+    for section, backend, make in (
+        ("locker", config.locker.backend, stores.locker),
+        ("throttler", config.throttler.backend, lambda: stores.throttler(0)),
+    ):
+        if ":" in backend:
+            make()
+            yield ok(section, f"{backend!r} can be made")
+        elif backend != "dynamodb":
+            yield ok(section, f"backend {backend!r} needs no DynamoDB table")
     for name in tables(config):
         yield from _table(dynamodb, name)
 

@@ -108,7 +108,7 @@ def test_init_creates_only_what_the_config_uses(run: Any, fresh: Any, aws: Any) 
     assert ["created", "created"] == [line.split()[0] for line in done.stdout.splitlines()]
     assert dead in done.stdout
     checked = run(fresh, "check")
-    assert "ok    locker: backend 'none' needs no table" in checked.stdout.splitlines()
+    assert "ok    locker: backend 'none' needs no DynamoDB table" in checked.stdout.splitlines()
     assert 0 == checked.returncode
 
 
@@ -182,8 +182,14 @@ def test_check_sees_a_table_of_another_shape(run: Any, aws: Any, queue: Any, tab
     aws.dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
-        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
+        KeySchema=[
+            {"AttributeName": "Type", "KeyType": "HASH"},
+            {"AttributeName": "Id", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": "Id", "AttributeType": "S"},
+            {"AttributeName": "Type", "AttributeType": "S"},
+        ],
     )
     config = settings(aws, queue, table, throttler={"table": name})
     done = run(config, "check")
@@ -192,6 +198,14 @@ def test_check_sees_a_table_of_another_shape(run: Any, aws: Any, queue: Any, tab
         levels(done)[f"table '{table.name}'"],
         levels(done)[f"table '{name}'"],
     )
+
+
+def test_check_tries_a_custom_backend(run: Any, aws: Any, queue: Any) -> None:
+    """A slip in its name shows before the kicker is started."""
+    config = settings(aws, queue, locker={"backend": "collections:OrderedDic"})
+    done = run(config, "check")
+    assert (1, "FAIL") == (done.returncode, levels(done)["stores"])
+    assert "OrderedDic" in done.stdout
 
 
 def test_check_tells_credentials_by_their_source_and_never_shows_them(

@@ -14,7 +14,6 @@ import pytest
 from kickers import DEADLINE, settings, toml
 from servers import free_port
 from sqsjkr_gevent import __version__
-from waiting import eventually
 
 COMMAND = [sys.executable, "-m", "sqsjkr_gevent"]
 
@@ -110,11 +109,12 @@ def test_a_queue_that_is_missing_is_named_with_what_creates_it(
     assert "`sqsjkr-gevent init`" in last_line(done)
 
 
+@pytest.mark.parametrize("other", ["locker", "throttler"])
 def test_the_lock_table_of_the_command_line_comes_before_the_files(
-    aws: Any, conf: Any, queue: Any, table: Any, tmp_path: Path
+    aws: Any, conf: Any, queue: Any, table: Any, tmp_path: Path, other: str
 ) -> None:
     """And one that is missing is named with what creates it."""
-    path = conf(settings(aws, queue, table))
+    path = conf(settings(aws, queue, table, **{other: {"backend": "none"}}))
     done = run("-lock-table", "no-table", "-conf", path, cwd=tmp_path, **aws.env)
     assert 1 == done.returncode
     assert "'no-table'" in last_line(done)
@@ -236,37 +236,32 @@ def test_help_needs_no_boto3_and_no_flask(tmp_path: Path) -> None:
         assert heavy not in done.stderr
 
 
-def test_ctrl_c_in_a_subcommand_is_quiet_and_130(aws: Any, conf: Any, tmp_path: Path) -> None:
-    """Not a fault, so no traceback; and shells know 130."""
-    pipe = tmp_path / "jobs"
-    os.mkfifo(pipe)
-    process = subprocess.Popen(
-        [*COMMAND, "-c", str(conf(BASE)), "send", "--file", str(pipe)],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    writer = eventually(lambda: opened(pipe), deadline=DEADLINE)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=DEADLINE)
-    os.close(writer)
+def test_ctrl_c_in_a_subcommand_is_quiet_and_130(conf: Any, tmp_path: Path) -> None:
+    """Not a fault, so no traceback, though it comes while gevent waits; and shells know 130."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        endpoint = f'endpoint_url = "http://127.0.0.1:{mute.getsockname()[1]}"\nregion'
+        process = subprocess.Popen(
+            [*COMMAND, "-c", str(conf(BASE.replace("region", endpoint))), "send", "true"],
+            env={**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        mute.settimeout(DEADLINE)
+        with mute.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=DEADLINE)
     assert (130, "") == (process.returncode, said.strip())
 
 
-def opened(pipe: Path) -> int | None:
-    """A descriptor to write to the pipe once somebody reads it."""
-    try:
-        return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:
-        return None
-
-
-def test_output_that_nobody_reads_is_quiet(aws: Any, conf: Any, queue: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", ["check", "send true"])
+def test_output_that_nobody_reads_is_quiet(aws: Any, conf: Any, queue: Any, arguments: str) -> None:
     """As in `sqsjkr-gevent check | head -1`."""
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [*COMMAND, "-c", str(conf(settings(aws, queue))), "check"],
-        env={**os.environ, **aws.env},
+        [*COMMAND, "-c", str(conf(settings(aws, queue))), *arguments.split()],
+        # Buffered, as it is for everybody: then it fails when it is flushed at the end.
+        env={**os.environ, **aws.env, "PYTHONUNBUFFERED": ""},
         stdout=writing,
         stderr=subprocess.PIPE,
         text=True,

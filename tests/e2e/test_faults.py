@@ -67,6 +67,7 @@ def is_well(kicker) -> bool:
     return health(kicker)[0] == 200
 
 
+@pytest.mark.slow
 @pytest.mark.queue(visibility_timeout=30, max_receive_count=1000)
 @pytest.mark.parametrize("away", [("sqs", "dynamodb"), ("dynamodb",), ("sqs",)], ids="+".join)
 def test_an_outage_of_twenty_seconds_loses_and_doubles_nothing(
@@ -168,7 +169,7 @@ def cases():
 
 
 @pytest.mark.queue(visibility_timeout=5, max_receive_count=1000)
-@pytest.mark.parametrize(("operation", "fault"), cases())
+@pytest.mark.parametrize(("operation", "fault"), list(cases()))
 def test_a_failing_call_neither_loses_nor_doubles_a_job(
     aws, queue, table, tmp_path, kick, proxies, operation, fault
 ):
