@@ -49,6 +49,8 @@ class Batcher(Generic[T]):
         self._filled = Event()
         self._full = Event()
         self._backoff = Backoff(0.2, 10.0)
+        self._episode = 0
+        self._wait = 0.0
         self._closed: Exception | None = None
         self._loop = gevent.spawn(self._run)
 
@@ -96,10 +98,11 @@ class Batcher(Generic[T]):
                 self._calls.spawn(self._call, batch)
 
     def _call(self, batch: list[_Entry[T]]) -> None:
+        episode = self._episode
         try:
             answers = self._send([entry for entry, _ in batch])
         except SqsjkrError as error:
-            self._pause(error, batch)
+            self._pause(error, batch, episode)
             return
         except gevent.GreenletExit:
             self._repeat(batch)
@@ -117,15 +120,18 @@ class Batcher(Generic[T]):
             else:
                 result.set_exception(answer)
         if again:
-            self._pause(next(a for a in answers if isinstance(a, Again)), again)
+            self._pause(next(a for a in answers if isinstance(a, Again)), again, episode)
         else:
             self._backoff.succeeded()
 
-    def _pause(self, error: Exception, batch: list[_Entry[T]]) -> None:
-        wait = self._backoff.failed()
-        log.warning("batch call failed, repeated", error=str(error), wait=round(wait, 2))
+    def _pause(self, error: Exception, batch: list[_Entry[T]], episode: int) -> None:
+        if episode == self._episode:
+            # Calls that were under way together fail together, and count as one failure.
+            self._episode += 1
+            self._wait = self._backoff.failed()
+            log.warning("batch call failed, repeated", error=str(error), wait=round(self._wait, 2))
         self._repeat(batch)
-        gevent.sleep(wait)
+        gevent.sleep(self._wait)
 
     def _repeat(self, batch: list[_Entry[T]]) -> None:
         self._entries.extendleft(reversed(batch))

@@ -49,6 +49,11 @@ class Claim:
         """The job did not run, or has to run again. Raises StoreError or LeaseLost."""
         self._close(self._throttler.release)
 
+    def abandon(self) -> None:
+        """Renew it no more: what is neither done nor released lapses."""
+        if self.kept is not None:
+            self.kept.abandon()
+
     def _close(self, call: Callable[[str, str], None]) -> None:
         self._closed = True
         try:

@@ -255,7 +255,8 @@ class Kicker:
             for watcher in watchers:
                 watcher.cancel()
             for number, handler in before.items():
-                signal.signal(number, handler)
+                if handler is not None:  # None: it was not set from Python, nor can it be.
+                    signal.signal(number, handler)
 
     def _on_signal(self, number: signal.Signals) -> None:
         log.info("stopping", signal=number.name, hurry=self._stop.is_set())

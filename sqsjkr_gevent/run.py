@@ -32,6 +32,7 @@ class Run:
     visibility: Kept | None = None
     _job: Job | None = None
     _lost: str | None = None
+    _seconds_left: float = 0.0
     _process: Process | None = None
 
     @property
@@ -72,8 +73,8 @@ class Run:
     def lose(self, what: str, seconds_left: float) -> None:
         """A lease is lost: the process ends within `seconds_left`."""
         self._lost = what
-        if self._process is not None:
-            self._process.kill(LEASE_LOST, grace=seconds_left / 2)
+        self._seconds_left = seconds_left
+        self._end_if_lost()
 
     def over(self) -> None:
         """Its message is kept no more; returns once no renewal of it is under way."""
@@ -89,7 +90,13 @@ class Run:
     def running(self, process: Process) -> Iterator[None]:
         """The process that a lost lease ends."""
         self._process = process
+        # The start of a process lets other greenlets run, also one that lost a lease.
+        self._end_if_lost()
         try:
             yield
         finally:
             self._process = None
+
+    def _end_if_lost(self) -> None:
+        if self._lost is not None and self._process is not None:
+            self._process.kill(LEASE_LOST, grace=self._seconds_left / 2)

@@ -104,6 +104,9 @@ class Settler:
             )
         finally:
             run.over()
+            if claim is not None:
+                # Whatever went wrong, its lease must end, or its redelivery waits for ever.
+                claim.abandon()
 
     def _settle(self, run: Run, claim: Claim | None, ending: Ending) -> None:
         how = ending.outcome.settle

@@ -271,7 +271,7 @@ def _fault(entry: dict[str, Any]) -> Exception:
     text = f"{entry.get('Code')}: {entry.get('Message', '')}"
     if entry.get("Code") in _INVALID_HANDLE:
         return ReceiptHandleInvalid(text)
-    return Again(text)
+    return QueueError(text) if entry.get("SenderFault") else Again(text)
 
 
 def _message(raw: dict[str, Any]) -> Message:

@@ -104,14 +104,22 @@ class Table:
         return True
 
     def put(self, rows: Sequence[Row]) -> Sequence[Exception | None]:
-        """BatchWriteItem of whole rows; answers each row's fate in their order."""
+        """BatchWriteItem of whole rows; answers each row's fate in their order.
+
+        Of several rows with one Id the last is written: the API refuses two in one call.
+        """
+        unique = {row["Id"]["S"]: row for row in rows}.values()
         try:
             answer = self._client.call(
                 "batch_write_item",
-                RequestItems={self.name: [{"PutRequest": {"Item": row}} for row in rows]},
+                RequestItems={self.name: [{"PutRequest": {"Item": row}} for row in unique]},
             )
         except CallError as error:
-            raise StoreError(f"table {self.name!r}: {error}") from error
+            failure = StoreError(f"table {self.name!r}: {error}")
+            if error_code(error) == "ValidationException":
+                # Repeated, it would fail again, and hold up all that comes after it.
+                return [failure] * len(rows)
+            raise failure from error
         left = {
             request["PutRequest"]["Item"]["Id"]["S"]
             for request in answer.get("UnprocessedItems", {}).get(self.name, [])

@@ -182,11 +182,12 @@ class DynamoDBThrottler:
         _, held = self._table.update(
             job_id,
             "throttle",
-            "SET #Version = #Version + :one",
+            "SET #Version = #Version + :one, Expired = :expired",
             "#Owner = :owner AND #Status = :running",
             owner=owner,
             running=_RUNNING,
             one=1,
+            expired=self._expired(),
         )
         if not held:
             raise LeaseLost(f"job {job_id} is not run by {owner}")

@@ -178,7 +178,9 @@ class SqliteThrottler:
 
         def take(connection: sqlite3.Connection) -> str | None:
             if sweep:
-                connection.execute("DELETE FROM jobs WHERE expired < ?", (time.time(),))
+                connection.execute(
+                    "DELETE FROM jobs WHERE expired < ? AND done = 1", (time.time(),)
+                )
             row = connection.execute(
                 "SELECT owner, version, lease, done, expired FROM jobs WHERE job_id = ?", (job_id,)
             ).fetchone()

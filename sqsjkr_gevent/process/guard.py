@@ -29,13 +29,25 @@ class Guard:
         self._beat_at = clock()
         self._was_silent_at: float | None = None
         self._watcher: Any = None
+        self._missing = False
 
     def start(self) -> None:
         """Start the watcher; where the system has no /proc, say that there is none."""
         if not Path("/proc/self/environ").exists():
             log.warning("no /proc: jobs of a killed kicker will not be ended")
             return
-        self._watcher = subprocess.Popen(
+        try:
+            self._watcher = self._spawn()
+        except OSError as error:
+            log.error("the watcher cannot be started; tried again", reason=str(error))
+            self._missing = True
+            return
+        self._missing = False
+        os.set_blocking(self._watcher.stdin.fileno(), False)
+        self.beat()
+
+    def _spawn(self) -> Any:
+        return subprocess.Popen(
             [sys.executable, "-I", "-S", watcher.__file__, self._mark, str(self._silence)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -43,13 +55,14 @@ class Guard:
             bufsize=0,
             start_new_session=True,
         )
-        os.set_blocking(self._watcher.stdin.fileno(), False)
-        self.beat()
 
     def beat(self) -> None:
         """The hub turns; to be called several times within the silence."""
         self._note_silence()
         self._beat_at = self._clock()
+        if self._missing:
+            self.start()
+            return
         if self._watcher is None:
             return
         if self._watcher.poll() is not None:
