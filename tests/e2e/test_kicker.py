@@ -117,20 +117,20 @@ def test_a_job_longer_than_its_visibility_timeout_is_kept_and_runs_once(aws, que
 def test_two_kickers_never_hold_one_lock_at_once(aws, queue, table, tmp_path, kick):
     """50 jobs of one lock_id write when they begin and end; no two of them overlap."""
     stamp = "date +%s.%N"
+    config = settings(aws, queue, table)
+    kickers = [kick(config).started(), kick(config).started()]
     for number in range(50):
         file = tmp_path / f"job-{number}"
         queue.send({"command": f"{stamp} > {file}; sleep 0.05; {stamp} >> {file}", "lock_id": "L"})
-    config = settings(aws, queue, table)
-    kickers = [kick(config), kick(config)]
     eventually(queue.is_empty, deadline=LONG, every=0.2)
     spans = sorted(
         tuple(map(float, (tmp_path / f"job-{number}").read_text().split())) for number in range(50)
     )
     overlaps = [(a, b) for a, b in pairwise(spans) if a[1] > b[0]]
     assert [] == overlaps
-    ran = [len(kicker.lines("job succeeded")) for kicker in kickers]
-    assert 50 == sum(ran)
-    assert all(ran)
+    assert 50 == sum(len(kicker.lines("job succeeded")) for kicker in kickers)
+    # Which of them gets the lock how often is chance; that both wanted it is not.
+    assert all(kicker.lines("waits for its lock") for kicker in kickers)
 
 
 def test_fencing_tokens_of_a_lock_grow_with_each_holder(aws, queue, table, tmp_path, kick):
