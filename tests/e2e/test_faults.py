@@ -201,6 +201,7 @@ def test_a_failing_call_neither_loses_nor_doubles_a_job(
     if denied_at_start or (fault, operation) == ("403", "ReceiveMessage"):
         assert 1 == kicker.wait()
         assert "denied" in kicker.log.read_text()
+        proxy.heal()
         kicker = kick(config, env=through(proxies))
     eventually(queue.is_empty, deadline=LONG, every=0.2)
     assert {*(f"j{n}" for n in range(6)), "long"} == set(evidence.done)
