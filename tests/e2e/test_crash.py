@@ -42,6 +42,7 @@ def settled_then_started(kickers) -> list[str]:
     return again
 
 
+@pytest.mark.slow
 @pytest.mark.queue(visibility_timeout=LEASE)
 def test_ten_kills_at_random_moments_lose_and_double_nothing(aws, queue, table, tmp_path, kick):
     """Every effect is there, no done job ran again, none overlapped, no process is left."""
@@ -88,6 +89,7 @@ def test_the_processes_of_a_killed_kicker_die_with_it(aws, queue, table, tmp_pat
     eventually(lambda: not watcher.is_running())
 
 
+@pytest.mark.slow
 @pytest.mark.queue(visibility_timeout=LEASE)
 def test_a_killed_kickers_job_runs_again_within_its_bound(aws, queue, table, tmp_path, kick):
     """At most visibility_timeout + one lease + 5 s after the kill."""
@@ -105,6 +107,7 @@ def test_a_killed_kickers_job_runs_again_within_its_bound(aws, queue, table, tmp
     assert ({"j": 2}, {"j": 1}, {}) == (evidence.begun, evidence.done, evidence.overlaps)
 
 
+@pytest.mark.slow
 @pytest.mark.queue(visibility_timeout=LEASE)
 def test_locks_of_a_killed_kicker_are_free_after_one_lease_and_never_before(
     aws, queue, table, tmp_path, kick
@@ -140,6 +143,7 @@ def _epoch(timestamp: str) -> float:
     return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
 
 
+@pytest.mark.slow
 @pytest.mark.queue(visibility_timeout=LEASE)
 def test_a_kicker_that_stands_still_for_three_leases_loses_its_jobs_without_overlap(
     aws, queue, table, tmp_path, kick
