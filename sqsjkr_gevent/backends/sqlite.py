@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import gevent
+from gevent import monkey
 from gevent.threadpool import ThreadPool
 
 from ..clock import Clock
@@ -20,6 +21,9 @@ from ..errors import (
 from .lapse import LeaseWatch
 
 T = TypeVar("T")
+
+# Called in the file's own thread, which has no hub.
+_sleep = monkey.get_original("time", "sleep")
 
 #: Seconds that a write waits for another process's write.
 BUSY_TIMEOUT = 10.0
@@ -80,11 +84,28 @@ class SqliteFile:
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
             )
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            connection.executescript(_SCHEMA)
+            try:
+                _switch_to_wal(connection)
+                connection.execute("PRAGMA synchronous=NORMAL")
+                connection.executescript(_SCHEMA)
+            except BaseException:
+                connection.close()
+                raise
             self._connection = connection
         return self._connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Wait for others that do the same: for this SQLite's own busy timeout does not hold."""
+    until = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            _sleep(0.01)
 
 
 class SqliteLocker:
