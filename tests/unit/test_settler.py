@@ -1,0 +1,180 @@
+"""SQS's limit of 12 hours, on a scripted clock; and claims that always end."""
+
+import gevent
+import pytest
+
+from sqsjkr_gevent.claims import Claim
+from sqsjkr_gevent.config import RetrySection
+from sqsjkr_gevent.errors import QueueError
+from sqsjkr_gevent.keeper import Keeper
+from sqsjkr_gevent.message import Message
+from sqsjkr_gevent.outcome import Ending, Outcome
+from sqsjkr_gevent.places import Place, Places, WaitingRoom
+from sqsjkr_gevent.retry import RetryPolicy
+from sqsjkr_gevent.run import Run
+from sqsjkr_gevent.settler import Settler
+
+HOUR = 3600.0
+VISIBILITY = 60.0
+
+
+class Clock:
+    """A clock that the test sets, in seconds."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+class Queue:
+    """Records what is asked of the queue. fails: what a dead letter raises."""
+
+    def __init__(self) -> None:
+        self.hidden: list[float] = []
+        self.deleted = 0
+        self.fails: QueueError | None = None
+
+    def hide_on(self, message: Message, seconds: float) -> None:
+        """Record it."""
+        self.hidden.append(seconds)
+
+    def hide(self, message: Message, seconds: float) -> None:
+        """Record it."""
+        self.hidden.append(seconds)
+
+    def delete(self, message: Message) -> None:
+        """Record it."""
+        self.deleted += 1
+        message.deleted = True
+
+    def dead_letter(self, message: Message, reason: str) -> bool:
+        """There is none, or it fails."""
+        if self.fails is not None:
+            raise self.fails
+        return False
+
+
+class Process:
+    """A process that runs until it is killed."""
+
+    def kill(self, reason: str, grace: float) -> None:
+        """Nothing may kill it."""
+        raise AssertionError("killed")
+
+
+class Throttler:
+    """Every claim is granted. lease: as the protocol has it."""
+
+    lease = VISIBILITY
+
+    def __init__(self) -> None:
+        self.renewed = 0
+
+    def renew(self, job_id: str, owner: str) -> None:
+        """Count it."""
+        self.renewed += 1
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The keeper's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def keeper(clock: Clock) -> Keeper:
+    """A keeper that the test turns."""
+    return Keeper(clock)
+
+
+@pytest.fixture
+def queue() -> Queue:
+    """What the settler speaks to."""
+    return Queue()
+
+
+@pytest.fixture
+def settler(queue: Queue, keeper: Keeper) -> Settler:
+    """At least once, every error retried once."""
+    return Settler(
+        queue,
+        keeper,
+        visibility_timeout=VISIBILITY,
+        retry=RetryPolicy(RetrySection(exit_codes="any", max_attempts=1)),
+        sole_guard=False,
+        at_most_once=False,
+    )
+
+
+@pytest.fixture
+def run() -> Run:
+    """A run of one message."""
+    message = Message(id="m", body='{"command": "true"}', receipt_handle="r", sent_at=0.0)
+    places = Places(1, WaitingRoom(), waiting_most=1)
+    return Run(message, Place(places), "owner", lambda: 0.0)
+
+
+def pass_time(clock: Clock, keeper: Keeper, hours: float) -> None:
+    """Turn the keeper every ten seconds."""
+    end = clock.now + hours * HOUR
+    while clock.now < end:
+        clock.now += 10
+        keeper.turn()
+        gevent.sleep(0)
+
+
+def test_a_running_jobs_message_is_deleted_before_its_twelve_hours_end(
+    settler, queue, keeper, clock, run
+):
+    """SQS would show it to others; the job runs on, and its message is kept no more."""
+    settler.keep(run)
+    with run.running(Process()):
+        pass_time(clock, keeper, 11.9)
+        assert (0, True) == (queue.deleted, len(queue.hidden) > 600)
+        pass_time(clock, keeper, 0.1)
+        assert (1, True) == (queue.deleted, run.message.deleted)
+        kept = len(queue.hidden)
+        pass_time(clock, keeper, 5)
+    assert kept == len(queue.hidden)
+
+
+def test_no_message_is_hidden_beyond_its_twelve_hours(settler, queue, keeper, clock, run):
+    """SQS refuses a change of visibility past its limit."""
+    settler.keep(run)
+    with run.running(Process()):
+        end = 12 * HOUR
+        while clock.now < end:
+            before = len(queue.hidden)
+            pass_time(clock, keeper, 10 / HOUR)
+            assert all(clock.now + seconds <= end for seconds in queue.hidden[before:])
+
+
+def test_a_waiting_jobs_message_is_not_deleted_and_starts_anew_when_delivered_again(
+    settler, queue, keeper, clock, run
+):
+    """It has not run: it becomes visible, and its next delivery brings another 12 hours."""
+    settler.keep(run)
+    pass_time(clock, keeper, 13)
+    assert 0 == queue.deleted
+    settler.refresh(run, Message(id="m", body="", receipt_handle="new", sent_at=0.0))
+    kept = len(queue.hidden)
+    pass_time(clock, keeper, 6)
+    assert "new" == run.message.receipt_handle
+    assert len(queue.hidden) > kept + 300
+
+
+def test_a_claim_is_renewed_no_more_after_a_settle_that_failed(settler, queue, keeper, clock, run):
+    """Renewed for ever, it would keep its redelivery waiting for ever."""
+    from sqsjkr_gevent.job import Job
+
+    run.job = Job.from_message(run.message)
+    throttler = Throttler()
+    claim = Claim(throttler, run)
+    claim.kept = keeper.keep("job", VISIBILITY, claim.renew, run.lose)
+    settler.keep(run)
+    queue.fails = QueueError("reset")
+    settler.settle(run, claim, Ending(Outcome.ERRORED, "exit 1", exit_status=1))
+    pass_time(clock, keeper, 1)
+    assert (0, 0) == (throttler.renewed, queue.deleted)
