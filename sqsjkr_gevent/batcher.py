@@ -66,6 +66,10 @@ class Batcher(Generic[T]):
             self._full.set()
         return result
 
+    def cancel(self, result: "AsyncResult[None]") -> None:
+        """Do not send the entry that submit() gave this result for, unless it is under way."""
+        self._entries = deque(entry for entry in self._entries if entry[1] is not result)
+
     def close(self, timeout: float, error: Exception) -> None:
         """Send what is queued for at most `timeout` seconds, then answer the rest with `error`."""
         self._full.set()

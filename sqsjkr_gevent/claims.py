@@ -6,7 +6,7 @@ import gevent
 import structlog
 
 from .backoff import jittered
-from .errors import JobInProgress, LeaseLost
+from .errors import JobInProgress, LeaseLost, StoreError
 from .keeper import Keeper, Kept
 from .places import WaitingRoom
 from .run import Run
@@ -94,12 +94,24 @@ class Claims:
                 wait = look_again_in(held.lapses_in, self._retry_interval)
                 with run.place.lent(), self._room.waiting():
                     gevent.sleep(wait)
+            except StoreError:
+                self._forget(run)
+                raise
         claim = Claim(self._throttler, run)
         if self._throttler.lease is not None:
             claim.kept = self._keeper.keep(
                 "job", self._throttler.lease, claim.renew, run.lose, since=asked_at
             )
         return claim
+
+    def _forget(self, run: Run) -> None:
+        """Take back a claim that may have been heard although its answer was lost."""
+        if self._throttler.lease is None:
+            return  # It knows no owners: this could take back what another run has done.
+        try:
+            self._throttler.release(run.job.id, run.owner)
+        except (StoreError, LeaseLost):
+            pass  # Then its lease lapses.
 
 
 def look_again_in(lapses_in: float | None, retry_interval: float) -> float:

@@ -76,6 +76,7 @@ class Kicker:
         self._stop = Event()
         self._hurry = Event()
         self._failure: BaseException | None = None
+        self._ran = False
 
     def set_locker(self, locker: Locker | LeasedLocker) -> None:
         """Use this locker; only before run()."""
@@ -122,6 +123,9 @@ class Kicker:
         Raises StartError where the queue or a table is missing or denied, ConfigError, or what
         ended a part that must not end.
         """
+        if self._ran:
+            raise SqsjkrError("a Kicker runs once: make another")
+        self._ran = True
         if log_level is not None:
             logs.configure(log_level, self._config.log.format)
         with self._signals(handle_signals), self._stats_server(), self._keeping():
@@ -228,9 +232,9 @@ class Kicker:
             # Again and again: a trigger may start while jobs end.
             parts.runner.kill_all(STOPPED)
             all_over.join(timeout=0.1)
-        parts.queue.close(FLUSH)
         if isinstance(throttler, Closable):
-            throttler.close(FLUSH)
+            throttler.close(FLUSH)  # First: a job deletes its message after its mark.
+        parts.queue.close(FLUSH)
         self._jobs.join(timeout=1.0)
         all_over.kill()
 

@@ -91,6 +91,12 @@ class Locks:
                 wait = look_again_in(held.lapses_in, self._retry_interval)
                 with run.place.lent(), self._room.waiting(run.life_left()):
                     gevent.sleep(wait)
+            except StoreError:
+                # It may have been heard although its answer was lost. A locker without leases knows
+                # no owners: there it could be another's lock that is released.
+                if self._locker.lease is not None:
+                    self._release(run, lock_id)
+                raise
 
     @contextmanager
     def _kept(self, run: Run, lock_id: str, asked_at: float) -> Iterator[None]:

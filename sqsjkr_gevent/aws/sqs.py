@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import gevent
+
 from ..batcher import Again, Batcher
 from ..config import AccountSection, SqsSection
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid, StartError
@@ -215,8 +217,8 @@ class Queue:
     def close(self, timeout: float) -> None:
         """Send what waits in a batch, for at most `timeout` seconds."""
         closed = QueueError("the kicker stopped before SQS confirmed it")
-        self._deletes.close(timeout, closed)
-        self._hides.close(timeout, closed)
+        both = (self._deletes, self._hides)
+        gevent.joinall([gevent.spawn(batcher.close, timeout, closed) for batcher in both])
 
     @staticmethod
     def _settle(message: Message, call: Callable[[str], None]) -> None:

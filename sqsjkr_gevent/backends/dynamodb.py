@@ -200,9 +200,12 @@ class DynamoDBThrottler:
             "Owner": value(owner),
             "Status": value(_DONE),
         }
+        marked = self._marks.submit(row)
         try:
-            self._marks.submit(row).get(timeout=self._seconds)
+            marked.get(timeout=self._seconds)
         except gevent.Timeout as error:
+            # Written later, it would keep a job from being run that went back meanwhile.
+            self._marks.cancel(marked)
             raise StoreError(f"job {job_id} could not be marked as done") from error
 
     def release(self, job_id: str, owner: str) -> None:

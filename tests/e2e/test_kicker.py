@@ -117,7 +117,8 @@ def test_a_job_longer_than_its_visibility_timeout_is_kept_and_runs_once(aws, que
 def test_two_kickers_never_hold_one_lock_at_once(aws, queue, table, tmp_path, kick):
     """50 jobs of one lock_id write when they begin and end; no two of them overlap."""
     stamp = "date +%s.%N"
-    config = settings(aws, queue, table)
+    # Few places and few that wait, so that neither can take all of the jobs.
+    config = settings(aws, queue, table, kicker={"max_concurrent_num": 5, "max_waiting": 10})
     kickers = [kick(config).started(), kick(config).started()]
     for number in range(50):
         file = tmp_path / f"job-{number}"
