@@ -210,7 +210,8 @@ def test_a_failing_call_neither_loses_nor_doubles_a_job(
     assert {*(f"j{n}" for n in range(6)), "long"} == set(evidence.done)
     assert [1] * 7 == [count for name, count in evidence.done.items() if name != "again"]
     assert {} == evidence.overlaps
-    assert 1 <= queue.dead_letters.counts()["visible"] <= 2  # Sent again where the answer was lost.
+    # Sent again after each answer that was lost: at least once, as SQS itself.
+    assert 1 <= queue.dead_letters.counts()["visible"] <= 4
     assert proxy.failed[operation] > 0
     assert 0 == kicker.stop()
     assert "Traceback" not in kicker.log.read_text()
