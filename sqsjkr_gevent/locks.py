@@ -7,7 +7,9 @@ from contextlib import contextmanager
 import gevent
 import structlog
 from gevent.event import Event
+from gevent.pool import Group
 
+from .backoff import Backoff
 from .claims import look_again_in
 from .errors import AlreadyLocked, LeaseLost, StoreError
 from .keeper import Keeper
@@ -35,6 +37,7 @@ class Locks:
         self._retry_interval = retry_interval
         # Who holds or waits for a lock in this process, in order of arrival.
         self._lines: dict[str, deque[Event]] = {}
+        self._later = Group()
 
     @contextmanager
     def held(self, run: Run) -> Iterator[int | None]:
@@ -119,4 +122,21 @@ class Locks:
         try:
             self._locker.release(lock_id, run.owner)
         except (LeaseLost, StoreError) as error:
-            log.warning("lock not released", job_id=run.job.id, lock_id=lock_id, reason=str(error))
+            log.warning("lock not released", lock_id=lock_id, reason=str(error), job_id=run.job.id)
+            if isinstance(error, StoreError) and self._locker.lease is not None:
+                self._later.spawn(self._release_later, lock_id, run.owner, self._locker.lease)
+
+    def _release_later(self, lock_id: str, owner: str, lease: float) -> None:
+        """Try again until the lease has lapsed: others wait for that lock."""
+        backoff = Backoff(1.0, 5.0)
+        until = self._keeper.clock() + lease
+        while self._keeper.clock() < until:
+            gevent.sleep(backoff.failed())
+            try:
+                self._locker.release(lock_id, owner)
+            except StoreError:
+                continue
+            except LeaseLost:
+                return
+            log.info("lock released", lock_id=lock_id)
+            return
