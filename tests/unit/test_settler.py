@@ -178,3 +178,15 @@ def test_a_claim_is_renewed_no_more_after_a_settle_that_failed(settler, queue, k
     settler.settle(run, claim, Ending(Outcome.ERRORED, "exit 1", exit_status=1))
     pass_time(clock, keeper, 1)
     assert (0, 0) == (throttler.renewed, queue.deleted)
+
+
+@pytest.mark.parametrize(
+    ("receives", "seconds"), [(1, 60), (2, 120), (5, 960), (10, 30720), (11, 43200), (5000, 43200)]
+)
+def test_an_invalid_message_without_a_dead_letter_queue_is_hidden_longer_each_time(
+    settler, queue, run, receives, seconds
+):
+    """Doubled with each receive, up to the 12 hours that SQS allows; never deleted."""
+    run.message.receive_count = receives
+    settler.settle(run, None, Ending(Outcome.INVALID, "no JSON"))
+    assert ([seconds], 0) == (queue.hidden, queue.deleted)
