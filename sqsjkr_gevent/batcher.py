@@ -52,7 +52,8 @@ class Batcher(Generic[T]):
         self._episode = 0
         self._wait = 0.0
         self._closed: Exception | None = None
-        self._loop = gevent.spawn(self._run)
+        self._cancelled: dict[AsyncResult[None], Exception] = {}
+        self._loop: gevent.Greenlet[[], None] | None = None
 
     def submit(self, entry: T) -> "AsyncResult[None]":
         """Queue an entry; the result is None once it succeeded, or raises its final answer."""
@@ -60,22 +61,31 @@ class Batcher(Generic[T]):
         if self._closed is not None:
             result.set_exception(self._closed)
             return result
+        if self._loop is None:
+            self._loop = gevent.spawn(self._run)
         self._entries.append((entry, result))
         self._filled.set()
         if len(self._entries) >= self._most:
             self._full.set()
         return result
 
-    def cancel(self, result: "AsyncResult[None]") -> None:
-        """Do not send the entry that submit() gave this result for, unless it is under way."""
-        self._entries = deque(entry for entry in self._entries if entry[1] is not result)
+    def cancel(self, result: "AsyncResult[None]", error: Exception) -> None:
+        """Send the entry of that result no more.
+
+        The result becomes `error`, or what a call that is under way makes of it.
+        """
+        self._cancelled[result] = error
+        queued = list(self._entries)
+        self._entries.clear()
+        self._repeat(queued)
 
     def close(self, timeout: float, error: Exception) -> None:
         """Send what is queued for at most `timeout` seconds, then answer the rest with `error`."""
         self._full.set()
         gevent.spawn(self._drain).join(timeout)
         self._closed = error
-        self._loop.kill()
+        if self._loop is not None:
+            self._loop.kill()
         self._calls.kill()
         while self._entries:
             self._entries.popleft()[1].set_exception(error)
@@ -119,7 +129,9 @@ class Batcher(Generic[T]):
         for (entry, result), answer in zip(batch, answers, strict=True):
             if isinstance(answer, Again):
                 again.append((entry, result))
-            elif answer is None:
+                continue
+            self._cancelled.pop(result, None)
+            if answer is None:
                 result.set(None)
             else:
                 result.set_exception(answer)
@@ -138,5 +150,11 @@ class Batcher(Generic[T]):
         gevent.sleep(self._wait)
 
     def _repeat(self, batch: list[_Entry[T]]) -> None:
-        self._entries.extendleft(reversed(batch))
-        self._filled.set()
+        for entry, result in reversed(batch):
+            cancelled = self._cancelled.pop(result, None)
+            if cancelled is None:
+                self._entries.appendleft((entry, result))
+            else:
+                result.set_exception(cancelled)
+        if self._entries:
+            self._filled.set()

@@ -69,7 +69,7 @@ class Health:
         self._beat_at = self._clock()
 
     def receiving(self, wanted: bool) -> None:
-        """Whether there are places that messages are wanted for."""
+        """Whether a receive is under way."""
         if not wanted:
             self._wanted_since = None
         elif self._wanted_since is None:
@@ -105,10 +105,11 @@ class Health:
         if now - self._beat_at > self.LAG_MOST:
             yield f"the heartbeat lags by {now - self._beat_at:.0f} s"
         for name, calls in failing.items():
-            seconds = now - (calls.failing_since or now)
+            seconds = 0.0 if calls.failing_since is None else now - calls.failing_since
             if seconds > self.PATIENCE:
                 yield f"{name} has failed for {seconds:.0f} s: {calls.error}"
         if self._wanted_since is not None:
-            idle = now - max(self._wanted_since, self.received_at or self._started_at)
+            received_at = self._started_at if self.received_at is None else self.received_at
+            idle = now - max(self._wanted_since, received_at)
             if idle > self._receive_within:
                 yield f"no receive has succeeded for {idle:.0f} s"

@@ -28,6 +28,7 @@ from .places import Place
 from .process.runner import STOPPED
 from .receivers import Receivers
 from .run import Run
+from .signals import handled
 from .stats import Stats
 from .stores import Checked, Closable, Stores
 from .throttler import LeasedThrottler, Throttler
@@ -118,7 +119,8 @@ class Kicker:
     def run(self, log_level: str | None = None, *, handle_signals: bool = True) -> None:
         """Run until stop() or a signal, and return once drained.
 
-        log_level: debug, info, warn or error; configures the log, which is left as it is for None.
+        log_level: debug, info, warn or error; configures the log, which is left as it is for None
+        (structlog's own default writes every line to standard output).
         handle_signals: only for a kicker that has its process to itself, in the main thread.
         Raises StartError where the queue or a table is missing or denied, ConfigError, or what
         ended a part that must not end.
@@ -128,7 +130,8 @@ class Kicker:
         self._ran = True
         if log_level is not None:
             logs.configure(log_level, self._config.log.format)
-        with self._signals(handle_signals), self._stats_server(), self._keeping():
+        signals = STOP_SIGNALS if handle_signals else ()
+        with handled(signals, self._on_signal), self._stats_server(), self._keeping():
             try:
                 locker, throttler = self._open()
             except Stopping:
@@ -141,10 +144,10 @@ class Kicker:
     def _open(self) -> tuple[LeasedLocker, LeasedThrottler]:
         """Find the queue and the tables, however long that takes."""
         parts = self._parts
-        attributes = self._persist(parts.queue.open)
+        retention = self._persist(parts.queue.open)
         stores = Stores(self._config, parts.session, parts.health)
         locker = as_leased_locker(self._locker or stores.locker())
-        throttler = as_leased_throttler(self._throttler or stores.throttler(attributes.retention))
+        throttler = as_leased_throttler(self._throttler or stores.throttler(retention))
         for store in (locker, throttler):
             if isinstance(store, Checked):
                 self._persist(store.check)
@@ -191,7 +194,10 @@ class Kicker:
             alive = self._runs.get(message.id)
             if alive is not None:
                 self._parts.places.give()
-                self._settler.refresh(alive, message)
+                if alive.message.deleted:
+                    self._jobs.spawn(self._settler.drop, message)
+                else:
+                    self._settler.refresh(alive, message)
                 continue
             owner = f"{self._parts.name}:{next(self._numbers)}"
             run = Run(message, Place(self._parts.places), owner, time.time)
@@ -247,20 +253,6 @@ class Kicker:
         if self._failure is None:
             self._failure = failure
         self._stop.set()
-
-    @contextmanager
-    def _signals(self, wanted: bool) -> Iterator[None]:
-        watched = STOP_SIGNALS if wanted else ()
-        before = {number: signal.getsignal(number) for number in watched}
-        watchers = [gevent.signal_handler(number, self._on_signal, number) for number in watched]
-        try:
-            yield
-        finally:
-            for watcher in watchers:
-                watcher.cancel()
-            for number, handler in before.items():
-                if handler is not None:  # None: it was not set from Python, nor can it be.
-                    signal.signal(number, handler)
 
     def _on_signal(self, number: signal.Signals) -> None:
         log.info("stopping", signal=number.name, hurry=self._stop.is_set())

@@ -47,6 +47,7 @@ class Receivers:
         self._most = most
         self._group = Group()
         self._alive = 0
+        self._polls = 0
         self._backoff = Backoff(0.5, 30.0)
         self._stopping = Event()
 
@@ -70,11 +71,9 @@ class Receivers:
     def _loop(self) -> None:
         while not self._stopping.is_set():
             if not self._circuit.closed.is_set():
-                self._health.receiving(wanted=False)
                 self._circuit.closed.wait(self._LOOK)
                 continue
             taken = self._places.take(BATCH_MOST)
-            self._health.receiving(wanted=taken > 0)
             if not taken:
                 self._places.wait(self._LOOK)
             elif not self._receive(taken) and self._alive > 1:
@@ -86,7 +85,7 @@ class Receivers:
     def _receive(self, taken: int) -> bool:
         """One receive; answers whether there is work for this receiver."""
         try:
-            messages = self._queue.receive(taken)
+            messages = self._poll(taken)
         except QueueError as error:
             self._places.give(taken)
             self._on_error(error)
@@ -98,6 +97,16 @@ class Receivers:
         if len(messages) == taken and self._alive < self._most:
             self.start()
         return bool(messages)
+
+    def _poll(self, taken: int) -> list[Message]:
+        self._polls += 1
+        self._health.receiving(wanted=True)
+        try:
+            return self._queue.receive(taken)
+        finally:
+            self._polls -= 1
+            if not self._polls:
+                self._health.receiving(wanted=False)
 
     def _on_error(self, error: QueueError) -> None:
         if isinstance(error, AccessDenied) and self._health.received_at is None:

@@ -69,6 +69,13 @@ class Settler:
             run.visibility.abandon()
         self.keep(run)
 
+    def drop(self, delivered: Message) -> None:
+        """Delete a redelivery of a message that was deleted before its job is over."""
+        try:
+            self._queue.delete(delivered)
+        except QueueError as error:
+            log.warning("redelivery not deleted", job_id=delivered.id, reason=str(error))
+
     def _renew(self, run: Run) -> None:
         left = HIDE_MOST - (self._keeper.clock() - run.received_at)
         if left > self._visibility_timeout / 3 + LIMIT_MARGIN:

@@ -7,7 +7,8 @@ from .aws.client import Client, Session
 from .aws.table import Table
 from .backends.dynamodb import DynamoDBLocker, DynamoDBThrottler
 from .backends.memory import MemoryLocker, MemoryTable, MemoryThrottler
-from .backends.sqlite import SqliteFile, SqliteLocker, SqliteThrottler
+from .backends.sqlite import SqliteLocker, SqliteThrottler
+from .backends.sqlite_file import SqliteFile
 from .config import Config
 from .errors import ConfigError
 from .health import Health
@@ -87,7 +88,9 @@ class Stores:
                 return custom
 
     def _file(self, path: str) -> SqliteFile:
-        return self._files.setdefault(path, SqliteFile(path))
+        if path not in self._files:
+            self._files[path] = SqliteFile(path)
+        return self._files[path]
 
     def _table(self, name: str) -> Table:
         if self._client is None:

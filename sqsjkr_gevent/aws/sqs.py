@@ -1,6 +1,5 @@
 """The queue: receive, delete, hide. It knows messages, not jobs."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,9 +8,10 @@ import gevent
 
 from ..batcher import Again, Batcher
 from ..config import AccountSection, SqsSection
-from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid, StartError
+from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid
 from ..message import Message
-from .client import CallError, Client, Observer, Session, error_code, has_no_credentials, is_denied
+from .client import CallError, Client, Observer, Session, is_denied
+from .lookup import find_queue
 from .pace import Pace
 
 #: Most messages of one receive and most entries of one batch.
@@ -24,16 +24,10 @@ HIDE_MOST = 12 * 3600
 #: Most attributes of one message. Same source.
 ATTRIBUTES_MOST = 10
 
-#: What the kicker must be allowed to do with its queue.
-PERMISSIONS = (
-    "sqs:GetQueueUrl, GetQueueAttributes, ReceiveMessage, DeleteMessage, ChangeMessageVisibility"
-)
-
 #: Seconds a delete or a change of visibility waits to share its call with others.
 LINGER = 0.05
 
 _SYSTEM_ATTRIBUTES = ["SentTimestamp", "ApproximateReceiveCount", "MessageGroupId"]
-_MISSING = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 _INVALID_HANDLE = frozenset(
     {
         "ReceiptHandleIsInvalid",
@@ -43,14 +37,6 @@ _INVALID_HANDLE = frozenset(
         "InvalidIdFormat",
     }
 )
-
-
-@dataclass(frozen=True, slots=True)
-class QueueAttributes:
-    """What the queue is set to. retention: seconds that a message lives."""
-
-    retention: float
-    fifo: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,55 +84,14 @@ class Queue:
             self._send_hides, most=BATCH_MOST, linger=LINGER, parallel=8
         )
 
-    def open(self) -> QueueAttributes:
-        """Find the queue. Raises StartError where it is missing or access to it is denied."""
-        self._url = self._find(self.name, self._owner)
-        try:
-            attributes = self._calls.call(
-                "get_queue_attributes", QueueUrl=self._url, AttributeNames=["All"]
-            ).get("Attributes", {})
-        except CallError as error:
-            self._explain(self.name, error)
-            raise QueueError(f"queue {self.name!r}: {error}") from error
-        self._dead_letter_url = self._find_dead_letter(attributes.get("RedrivePolicy"))
-        return QueueAttributes(
-            retention=float(attributes.get("MessageRetentionPeriod", 14 * 86400)),
-            fifo=attributes.get("FifoQueue") == "true",
-        )
+    def open(self) -> float:
+        """Find the queue; answer the seconds that it keeps a message.
 
-    def _find(self, name: str, owner: str) -> str:
-        try:
-            url: str = self._calls.call(
-                "get_queue_url", QueueName=name, QueueOwnerAWSAccountId=owner
-            )["QueueUrl"]
-        except CallError as error:
-            self._explain(name, error)
-            raise QueueError(f"queue {name!r}: {error}") from error
-        return url
-
-    def _find_dead_letter(self, redrive_policy: str | None) -> str | None:
-        if self._dead_letter_name is not None:
-            return self._find(self._dead_letter_name, self._owner)
-        arn = json.loads(redrive_policy or "{}").get("deadLetterTargetArn")
-        if arn is None:
-            return None
-        owner, name = arn.split(":")[-2:]
-        return self._find(name, owner)
-
-    def _explain(self, name: str, error: Exception) -> None:
-        if error_code(error) in _MISSING:
-            raise StartError(
-                f"queue {name!r} of account {self._owner} does not exist; "
-                f"create it with `sqsjkr-gevent init`"
-            ) from error
-        if is_denied(error):
-            raise StartError(
-                f"access to queue {name!r} is denied; allow {PERMISSIONS} on it ({error})"
-            ) from error
-        if has_no_credentials(error):
-            raise StartError(
-                f"no AWS credentials: set account.profile or the AWS_* variables ({error})"
-            ) from error
+        Raises StartError where it is missing or access to it is denied.
+        """
+        found = find_queue(self._calls, self.name, self._owner, self._dead_letter_name)
+        self._url, self._dead_letter_url = found.url, found.dead_letter_url
+        return found.retention
 
     def receive(self, most: int) -> list[Message]:
         """One long poll for 1 to `most` messages; the empty list where none came."""

@@ -5,7 +5,8 @@ from typing import Any
 
 from ..batcher import Again
 from ..errors import StartError, StoreError
-from .client import CallError, Client, error_code, has_no_credentials, is_condition, is_denied
+from .client import CallError, Client, error_code, is_condition
+from .lookup import start_error
 
 #: Most rows of one BatchWriteItem.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
@@ -13,6 +14,11 @@ BATCH_MOST = 25
 
 #: Attributes that are, or may become, reserved words of DynamoDB expressions.
 _NAMES = ("Owner", "Version", "Lease", "Token", "Status")
+
+_MISSING = frozenset({"ResourceNotFoundException"})
+
+#: What the kicker must be allowed to do with the table.
+PERMISSIONS = "dynamodb:GetItem, UpdateItem, DeleteItem, BatchWriteItem"
 
 #: A row, or some attributes of one, as the API writes them.
 Row = dict[str, dict[str, str]]
@@ -44,8 +50,16 @@ class Table:
                 "get_item", TableName=self.name, Key=key("sqsjkr-gevent check", "lock")
             )
         except CallError as error:
-            self._explain(error)
-            raise StoreError(f"table {self.name!r}: {error}") from error
+            what = f"DynamoDB table {self.name!r}"
+            if error_code(error) == "ValidationException":
+                raise StartError(
+                    f"{what} does not have the key Id (S), Type (S); name another with "
+                    f"--lock-table, or create one with `sqsjkr-gevent init`"
+                ) from error
+            raise (
+                start_error(error, what, _MISSING, PERMISSIONS)
+                or StoreError(f"table {self.name!r}: {error}")
+            ) from error
 
     def update(
         self, row_id: str, kind: str, update: str, condition: str, **values: str | int | float
@@ -126,24 +140,3 @@ class Table:
         }
         throttled = Again("DynamoDB left it unprocessed")
         return [throttled if row["Id"]["S"] in left else None for row in rows]
-
-    def _explain(self, error: Exception) -> None:
-        code = error_code(error)
-        if code == "ResourceNotFoundException":
-            raise StartError(
-                f"DynamoDB table {self.name!r} does not exist; create it with `sqsjkr-gevent init`"
-            ) from error
-        if code == "ValidationException":
-            raise StartError(
-                f"DynamoDB table {self.name!r} does not have the key Id (S), Type (S); name "
-                f"another with --lock-table, or create one with `sqsjkr-gevent init`"
-            ) from error
-        if is_denied(error):
-            raise StartError(
-                f"access to DynamoDB table {self.name!r} is denied; allow dynamodb:GetItem, "
-                f"UpdateItem, DeleteItem and BatchWriteItem on it ({error})"
-            ) from error
-        if has_no_credentials(error):
-            raise StartError(
-                f"no AWS credentials: set account.profile or the AWS_* variables ({error})"
-            ) from error

@@ -203,10 +203,10 @@ class DynamoDBThrottler:
         marked = self._marks.submit(row)
         try:
             marked.get(timeout=self._seconds)
-        except gevent.Timeout as error:
+        except gevent.Timeout:
             # Written later, it would keep a job from being run that went back meanwhile.
-            self._marks.cancel(marked)
-            raise StoreError(f"job {job_id} could not be marked as done") from error
+            self._marks.cancel(marked, StoreError(f"job {job_id} could not be marked as done"))
+            marked.get()
 
     def release(self, job_id: str, owner: str) -> None:
         """Forget a job that did not run. Raises LeaseLost."""

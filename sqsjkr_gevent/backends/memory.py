@@ -10,8 +10,8 @@ from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost
 class MemoryTable:
     """What the lockers and throttlers of one process share under one name.
 
-    locks: lock_id -> owner. running: job_id -> owner. done: job_id -> when it may be forgotten,
-    in seconds of the monotonic clock, oldest first.
+    locks: lock_id -> owner. running: job_id -> owner. done: job_id -> owner, and when
+    it may be forgotten, in seconds of the monotonic clock; oldest first.
     """
 
     _named: ClassVar[dict[str, "MemoryTable"]] = {}
@@ -19,7 +19,7 @@ class MemoryTable:
     def __init__(self) -> None:
         self.locks: dict[str, str] = {}
         self.running: dict[str, str] = {}
-        self.done: dict[str, float] = {}
+        self.done: dict[str, tuple[str, float]] = {}
         # From the clock, so that tokens go on growing over a restart of the process.
         self.tokens = count(time.time_ns() // 1_000_000)
 
@@ -85,18 +85,20 @@ class MemoryThrottler:
     def done(self, job_id: str, owner: str) -> None:
         """Mark the job as done."""
         self._table.running.pop(job_id, None)
-        self._table.done[job_id] = time.monotonic() + self._retention
+        self._table.done[job_id] = (owner, time.monotonic() + self._retention)
 
     def release(self, job_id: str, owner: str) -> None:
         """Forget a job that did not run. Raises LeaseLost."""
-        if self._table.done.pop(job_id, None) is None:
-            self.renew(job_id, owner)
-            del self._table.running[job_id]
+        if self._table.done.get(job_id, ("", 0.0))[0] == owner:
+            del self._table.done[job_id]
+            return
+        self.renew(job_id, owner)
+        del self._table.running[job_id]
 
     def _forget(self) -> None:
         now = time.monotonic()
         while self._table.done:
             oldest = next(iter(self._table.done))
-            if self._table.done[oldest] > now:
+            if self._table.done[oldest][1] > now:
                 break
             del self._table.done[oldest]

@@ -2,12 +2,6 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
-from typing import TypeVar
-
-import gevent
-from gevent import monkey
-from gevent.threadpool import ThreadPool
 
 from ..clock import Clock
 from ..errors import (
@@ -15,97 +9,12 @@ from ..errors import (
     DuplicatedMessage,
     JobInProgress,
     LeaseLost,
-    StartError,
-    StoreError,
 )
 from .lapse import LeaseWatch
-
-T = TypeVar("T")
-
-# Called in the file's own thread, which has no hub.
-_sleep = monkey.get_original("time", "sleep")
-
-#: Seconds that a write waits for another process's write.
-BUSY_TIMEOUT = 10.0
+from .sqlite_file import SqliteFile
 
 #: Claims between two removals of job states that have expired.
 _SWEEP_EVERY = 1000
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS locks (
-    lock_id TEXT PRIMARY KEY, event_id TEXT, owner TEXT, version INTEGER, lease REAL,
-    token INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS jobs (
-    job_id TEXT PRIMARY KEY, owner TEXT NOT NULL, version INTEGER NOT NULL, lease REAL NOT NULL,
-    done INTEGER NOT NULL, expired REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS jobs_expired ON jobs (expired);
-"""
-
-
-class SqliteFile:
-    """The file. Its one connection lives in a thread, so that a busy file never stops the hub."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._thread = ThreadPool(1, hub=gevent.get_hub())
-        self._connection: sqlite3.Connection | None = None
-
-    def check(self) -> None:
-        """Raises StartError where the file cannot be opened or is no such database."""
-        try:
-            self.write(lambda connection: None)
-        except StoreError as error:
-            raise StartError(f"{error}; set the table to the path of a file to use") from error
-
-    def write(self, change: Callable[[sqlite3.Connection], T]) -> T:
-        """Run `change` in a transaction of its own. Raises StoreError."""
-
-        def transaction() -> T:
-            connection = self._open()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                answer = change(connection)
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
-            connection.execute("COMMIT")
-            return answer
-
-        try:
-            answer: T = self._thread.apply(transaction)
-        except sqlite3.Error as error:
-            raise StoreError(f"sqlite file {self._path!r}: {error}") from error
-        return answer
-
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = sqlite3.connect(
-                self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-            )
-            try:
-                _switch_to_wal(connection)
-                connection.execute("PRAGMA synchronous=NORMAL")
-                connection.executescript(_SCHEMA)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
-
-
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Wait for others that do the same: for this SQLite's own busy timeout does not hold."""
-    until = time.monotonic() + BUSY_TIMEOUT
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() > until:
-                raise
-            _sleep(0.01)
 
 
 class SqliteLocker:

@@ -110,7 +110,7 @@ class Process:
             self._gone_within(_VANISH)
         if not self._reader.closed.is_set() and self._mark is not None:
             # A process that left the group holds the output.
-            kill_marked(self._mark)
+            kill_marked(self._mark, within=_VANISH)
             self._reader.closed.wait(_VANISH)
         self._reader.close()
 

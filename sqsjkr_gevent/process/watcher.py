@@ -41,12 +41,16 @@ def marked(mark: str) -> "list[int]":
     return found
 
 
-def kill_marked(mark: str) -> "list[int]":
-    """Kill them, and those that they fork meanwhile; answers which there were."""
+def kill_marked(mark: str, within: float = float("inf")) -> "list[int]":
+    """Kill them, and those that they fork meanwhile; answers which there were.
+
+    within: seconds after which what not even SIGKILL has ended is left to itself.
+    """
     killed: list[int] = []
+    until = time.monotonic() + within
     while True:
         alive = [pid for pid in marked(mark) if not _is_zombie(pid)]
-        if not alive:
+        if not alive or time.monotonic() > until:
             return killed
         for pid in alive:
             try:

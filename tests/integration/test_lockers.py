@@ -10,27 +10,16 @@ import pytest
 from botocore.exceptions import ClientError
 from gevent.event import Event
 
-from servers import Aws, Table
-from sqsjkr_gevent.aws.client import Client, make_session
+from servers import Table
+from sqsjkr_gevent.aws.client import Client
 from sqsjkr_gevent.aws.table import Table as StoreTable
 from sqsjkr_gevent.backends.dynamodb import FREE_LOCK_KEPT, DynamoDBLocker
 from sqsjkr_gevent.backends.memory import MemoryLocker, MemoryTable
-from sqsjkr_gevent.config import AccountSection
 from sqsjkr_gevent.errors import AlreadyLocked, LeaseLost, StartError, StoreError
 from sqsjkr_gevent.locker import LeasedLocker, as_leased
+from stores import Clock, dynamodb_client
 
 LEASE = 60.0
-
-
-class Clock:
-    """A monotonic clock that stands still until it is told to go on."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
 
 
 @dataclass
@@ -59,22 +48,6 @@ class TwiceHeard:
         return self._client.call(operation, **arguments)
 
 
-def dynamodb_client(request: pytest.FixtureRequest) -> Client:
-    """A client of the package for the test's server."""
-    aws: Aws = request.getfixturevalue("aws")
-    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.secret_key)
-    account = AccountSection(id=aws.account_id, region=aws.region, endpoint_url=aws.endpoint_url)
-    return Client(
-        make_session(account),
-        "dynamodb",
-        account,
-        connections=32,
-        observe=lambda operation, error: None,
-    )
-
-
 def memory(request: pytest.FixtureRequest) -> Callable[[Clock], LeasedLocker]:
     """Two kickers of one process share its memory; their locks have no lease."""
     table = MemoryTable()
@@ -83,7 +56,8 @@ def memory(request: pytest.FixtureRequest) -> Callable[[Clock], LeasedLocker]:
 
 def sqlite(request: pytest.FixtureRequest) -> Callable[[Clock], LeasedLocker]:
     """Two processes of one host share a file, each over a connection of its own."""
-    from sqsjkr_gevent.backends.sqlite import SqliteFile, SqliteLocker
+    from sqsjkr_gevent.backends.sqlite import SqliteLocker
+    from sqsjkr_gevent.backends.sqlite_file import SqliteFile
 
     path = request.getfixturevalue("tmp_path") / "locks.db"
     return lambda clock: SqliteLocker(SqliteFile(str(path)), lease=LEASE, clock=clock)

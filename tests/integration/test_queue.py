@@ -13,7 +13,7 @@ import pytest
 from servers import Aws, connect, create_queue, start_ministack
 from servers import Queue as ServerQueue
 from sqsjkr_gevent.aws.client import make_session
-from sqsjkr_gevent.aws.sqs import Queue, QueueAttributes
+from sqsjkr_gevent.aws.sqs import Queue
 from sqsjkr_gevent.config import AccountSection, SqsSection
 from sqsjkr_gevent.errors import QueueError, ReceiptHandleInvalid, StartError
 from sqsjkr_gevent.message import Message
@@ -232,14 +232,16 @@ def test_a_message_hidden_on_outlives_its_visibility_timeout(aws, queue, open_):
 def test_open_tells_what_the_queue_is_set_to(aws, queue, open_):
     """The retention is the default of the throttler's."""
     one = open_(aws, queue.name, opened=False)
-    assert QueueAttributes(retention=7200.0, fifo=False) == one.queue.open()
+    assert 7200.0 == one.queue.open()
 
 
 @both
 @pytest.mark.queue(fifo=True)
-def test_open_tells_a_fifo_queue(aws, queue, open_):
-    """Which has its jobs in order."""
-    assert open_(aws, queue.name, opened=False).queue.open().fifo
+def test_a_fifo_queue_is_opened_like_any_other(aws, queue, open_):
+    """What is special about it comes with its messages: their group."""
+    queue.send("body", MessageGroupId="g", MessageDeduplicationId="d")
+    [message] = open_(aws, queue.name).queue.receive(10)
+    assert "g" == message.group_id
 
 
 @both

@@ -9,32 +9,20 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from servers import Aws, Table
-from sqsjkr_gevent.aws.client import Client, make_session
+from servers import Table
 from sqsjkr_gevent.aws.table import Table as StoreTable
 from sqsjkr_gevent.aws.table import key
 from sqsjkr_gevent.backends.dynamodb import DynamoDBThrottler
 from sqsjkr_gevent.backends.memory import MemoryTable, MemoryThrottler
 from sqsjkr_gevent.batcher import Again
-from sqsjkr_gevent.config import AccountSection
 from sqsjkr_gevent.errors import DuplicatedMessage, JobInProgress, LeaseLost, StartError, StoreError
 from sqsjkr_gevent.throttler import LeasedThrottler, as_leased
+from stores import Clock, dynamodb_client
 
 LEASE = 60.0
 RETENTION = 3600.0
 
 Make = Callable[..., LeasedThrottler]
-
-
-class Clock:
-    """A monotonic clock that stands still until it is told to go on."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
 
 
 @dataclass
@@ -48,22 +36,6 @@ class Hosts:
     clock_of_other: Clock
 
 
-def dynamodb_client(request: pytest.FixtureRequest) -> Client:
-    """A client of the package for the test's server."""
-    aws: Aws = request.getfixturevalue("aws")
-    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", aws.secret_key)
-    account = AccountSection(id=aws.account_id, region=aws.region, endpoint_url=aws.endpoint_url)
-    return Client(
-        make_session(account),
-        "dynamodb",
-        account,
-        connections=32,
-        observe=lambda operation, error: None,
-    )
-
-
 def memory(request: pytest.FixtureRequest) -> Make:
     """Two kickers of one process share its memory; what they run has no lease."""
     table = MemoryTable()
@@ -72,7 +44,8 @@ def memory(request: pytest.FixtureRequest) -> Make:
 
 def sqlite(request: pytest.FixtureRequest) -> Make:
     """Two processes of one host share a file, each over a connection of its own."""
-    from sqsjkr_gevent.backends.sqlite import SqliteFile, SqliteThrottler
+    from sqsjkr_gevent.backends.sqlite import SqliteThrottler
+    from sqsjkr_gevent.backends.sqlite_file import SqliteFile
 
     path = str(request.getfixturevalue("tmp_path") / "jobs.db")
     return lambda clock, retention=RETENTION: SqliteThrottler(

@@ -289,3 +289,39 @@ def test_nothing_is_lost_and_nothing_is_sent_again_after_its_answer(batcher, cal
     assert dict.fromkeys(range(500), 1) == dict(done + refused)
     assert {"done": len(done), "refused": len(refused)} == dict(ended)
     assert 10 >= max(map(len, calls.batches))
+
+
+def test_a_cancelled_entry_that_is_queued_is_never_sent(batcher, calls):
+    """Its result is the error given."""
+    never = Event()
+    calls.answer = lambda entries: never.wait()
+    one = batcher(most=1, linger=0.0, parallel=1)
+    one.submit(0)
+    eventually(lambda: calls.under_way)
+    queued, after = one.submit(1), one.submit(2)
+    one.cancel(queued, CLOSED)
+    assert (CLOSED, False) == (queued.exception, after.ready())
+    one.close(0.01, CLOSED)
+    assert [[0]] == calls.batches
+
+
+def test_a_cancelled_entry_under_way_is_what_its_call_makes_of_it(batcher, calls):
+    """Written is written; but what failed is not repeated."""
+    for answers, expected in (([None], None), ([Again("busy")], CLOSED)):
+        calls.batches.clear()
+        proceed = Event()
+
+        def answer(entries: Sequence[int], answers: Answers = answers, proceed=proceed) -> Answers:
+            proceed.wait()
+            return answers
+
+        calls.answer = answer
+        one = batcher(most=1, linger=0.0)
+        result = one.submit(0)
+        eventually(lambda: calls.under_way)
+        one.cancel(result, CLOSED)
+        assert not result.ready()
+        proceed.set()
+        result.wait(10)
+        assert (expected, [[0]]) == (result.exception, calls.batches)
+        one.close(0.01, CLOSED)

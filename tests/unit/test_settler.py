@@ -190,3 +190,10 @@ def test_an_invalid_message_without_a_dead_letter_queue_is_hidden_longer_each_ti
     run.message.receive_count = receives
     settler.settle(run, None, Ending(Outcome.INVALID, "no JSON"))
     assert ([seconds], 0) == (queue.hidden, queue.deleted)
+
+
+def test_a_redelivery_of_a_deleted_message_is_deleted_by_its_own_handle(settler, queue):
+    """Its job is still running; a fault of SQS is only logged."""
+    delivered = Message(id="m", body="", receipt_handle="new", sent_at=0.0)
+    settler.drop(delivered)
+    assert (1, True) == (queue.deleted, delivered.deleted)
