@@ -53,6 +53,7 @@ class Batcher(Generic[T]):
         self._wait = 0.0
         self._closed: Exception | None = None
         self._cancelled: dict[AsyncResult[None], Exception] = {}
+        self._open: set[AsyncResult[None]] = set()
         self._loop: gevent.Greenlet[[], None] | None = None
 
     def submit(self, entry: T) -> "AsyncResult[None]":
@@ -63,6 +64,7 @@ class Batcher(Generic[T]):
             return result
         if self._loop is None:
             self._loop = gevent.spawn(self._run)
+        self._open.add(result)
         self._entries.append((entry, result))
         self._filled.set()
         if len(self._entries) >= self._most:
@@ -87,8 +89,10 @@ class Batcher(Generic[T]):
         if self._loop is not None:
             self._loop.kill()
         self._calls.kill()
-        while self._entries:
-            self._entries.popleft()[1].set_exception(error)
+        self._entries.clear()
+        # Not only those in the queue: a call killed before it began takes its batch with it.
+        for result in list(self._open):
+            self._answer(result, error)
 
     def _drain(self) -> None:
         while self._entries or len(self._calls):
@@ -118,23 +122,16 @@ class Batcher(Generic[T]):
         except SqsjkrError as error:
             self._pause(error, batch, episode)
             return
-        except gevent.GreenletExit:
-            self._repeat(batch)
-            raise
         except Exception as error:
             for _, result in batch:
-                result.set_exception(error)
+                self._answer(result, error)
             raise
         again = []
         for (entry, result), answer in zip(batch, answers, strict=True):
             if isinstance(answer, Again):
                 again.append((entry, result))
                 continue
-            self._cancelled.pop(result, None)
-            if answer is None:
-                result.set(None)
-            else:
-                result.set_exception(answer)
+            self._answer(result, answer)
         if again:
             self._pause(next(a for a in answers if isinstance(a, Again)), again, episode)
         else:
@@ -155,6 +152,14 @@ class Batcher(Generic[T]):
             if cancelled is None:
                 self._entries.appendleft((entry, result))
             else:
-                result.set_exception(cancelled)
+                self._answer(result, cancelled)
         if self._entries:
             self._filled.set()
+
+    def _answer(self, result: "AsyncResult[None]", answer: Exception | None) -> None:
+        self._open.discard(result)
+        self._cancelled.pop(result, None)
+        if answer is None:
+            result.set(None)
+        else:
+            result.set_exception(answer)

@@ -1,6 +1,7 @@
 """Batches: how they are gathered, what becomes of each entry, and how they end."""
 
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
@@ -61,6 +62,13 @@ def batcher(calls: Calls) -> Iterator[Callable[..., Batcher[int]]]:
     yield make
     for one in made:
         one.close(0.0, CLOSED)
+
+
+def hold_the_hub(seconds: float) -> None:
+    """Let all timers of the next `seconds` be due at once, as on a host that was busy."""
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
 
 
 def turn_the_hub(times: int = 20) -> None:
@@ -245,6 +253,20 @@ def test_close_gives_up_what_is_repeated_for_ever(batcher, calls):
     sent = len(calls.batches)
     turn_the_hub()
     assert sent == len(calls.batches)
+
+
+def test_close_answers_a_batch_whose_call_had_not_begun(batcher, calls):
+    """The linger ends just after the time to close: the call is killed before its first step."""
+    one = batcher(linger=0.02)
+    closing = gevent.spawn(one.close, 0.01, CLOSED)
+    turn_the_hub(1)
+    results = [one.submit(0)]
+    turn_the_hub(5)
+    results.append(one.submit(1))
+    turn_the_hub(5)
+    hold_the_hub(0.05)
+    closing.join()
+    assert [True, True] == [result.ready() for result in results]
 
 
 @pytest.mark.parametrize("seed", range(3))
