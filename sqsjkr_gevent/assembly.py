@@ -18,7 +18,7 @@ from .locker import LeasedLocker
 from .locks import Locks
 from .places import Places, WaitingRoom
 from .process.guard import Guard
-from .process.launcher import PlainLauncher
+from .process.launchers import make_launcher
 from .process.runner import Runner
 from .report import Report
 from .retry import RetryPolicy
@@ -45,8 +45,9 @@ class Parts:
         self.groups = Groups(self.room)
         self.places = Places(kicker.max_concurrent_num, self.room, waiting_most=kicker.max_waiting)
         self.slots = Slots(kicker.max_concurrent_num, self.room)
+        self.launcher = make_launcher(kicker.launcher)
         self.runner = Runner(
-            PlainLauncher(), output_limit=kicker.output_limit, kill_grace=kicker.kill_grace
+            self.launcher, output_limit=kicker.output_limit, kill_grace=kicker.kill_grace
         )
         self.session = make_session(config.account)
         self.queue = Queue(

@@ -68,6 +68,7 @@ class KickerSection:
     output_limit: int = key(integer(0), default=65536)
     inherit_env: bool | tuple[str, ...] = key(inherited_names, default=True)
     max_waiting: int = key(integer(1), default=1000)
+    launcher: str = key(choice("auto", "spawn", "plain"), default="auto")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -284,6 +284,7 @@ class Kicker:
             keeper.stop()
             loop.join()
             guard.stop()
+            self._parts.launcher.close()
 
 
 def _require_patched() -> None:

@@ -61,7 +61,7 @@ def is_of_aws(error: BaseException) -> bool:
 
 def of_aws(error: BaseException) -> str:
     """One line for what botocore raised: its own words, and what to do."""
-    response = getattr(error, "response", {})
+    response = getattr(error, "response", None) or {}  # None where no answer came
     code = str(response.get("Error", {}).get("Code", type(error).__name__))
     advice = _ADVICE.get(code, "")
     if "AccessDenied" in code:

@@ -21,6 +21,9 @@ STOPPED = "stop"
 LEASE_LOST = "lease"
 LIFE_TIME_OVER = "life_time"
 
+#: Where POSIX systems have it, whatever PATH a job asks for.
+_SHELL = "/bin/sh"
+
 #: Seconds that a process may take to vanish after SIGKILL before its output is left to itself.
 _VANISH = 2.0
 
@@ -156,13 +159,13 @@ class Runner:
         """
         argv = ["sh", "-c", command]
         if stdin is None:
-            child = self._launcher.start(argv, env)
+            child = self._launcher.start(_SHELL, argv, env)
         else:
             # A file, not a pipe: no text is too long for it, and nobody has to feed it.
             with tempfile.TemporaryFile() as file:
                 file.write(stdin.encode("utf-8", "surrogateescape"))
                 file.seek(0)
-                child = self._launcher.start(argv, env, file.fileno())
+                child = self._launcher.start(_SHELL, argv, env, file.fileno())
         process = Process(
             child, env.get(VARIABLE), output_limit=self._output_limit, kill_grace=self._kill_grace
         )

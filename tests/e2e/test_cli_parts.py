@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import pytest
+from botocore.exceptions import ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,14 @@ def test_nothing_of_a_subcommand_is_rewritten(words: list[str]) -> None:
         (click.UsageError("what?"), 2, "what? See `sqsjkr-gevent --help`."),
         (KeyboardInterrupt(), 130, ""),
         (click.Abort(), 130, ""),
+        (
+            ReadTimeoutError(endpoint_url="http://x"),  # Has a response, which is None.
+            1,
+            (
+                'Read timeout on endpoint URL: "http://x"; '
+                "check account.region, account.endpoint_url and the network"
+            ),
+        ),
         (RuntimeError("odd"), 1, "RuntimeError: odd (--log-level debug shows where)"),
     ],
 )

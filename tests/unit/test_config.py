@@ -78,6 +78,7 @@ TABLE: list[tuple[str, str, object, str, object, list[str]]] = [
     ("kicker", "inherit_env", True, "false", (), ['["A=B"]', '[""]', "[1]"]),
     ("kicker", "inherit_env", True, "true", True, ['["A\\u0000"]']),
     ("kicker", "max_waiting", 1000, "1", 1, ["0", '"1"', "true"]),
+    ("kicker", "launcher", "auto", '"plain"', "plain", ['"fork"', "1"]),
     ("locker", "backend", "dynamodb", '"sqlite"', "sqlite", ['"dynamo"', '"a.b"', "1", '"a:"']),
     ("locker", "backend", "dynamodb", '"my.mod:Cls"', "my.mod:Cls", ['":C"', '"a b:C"', '"a:1"']),
     ("locker", "table", "sqsjkr", '"/var/lib/x.db"', "/var/lib/x.db", ['""', "1"]),

@@ -1,0 +1,26 @@
+"""Which launcher a kicker uses."""
+
+import structlog
+
+from ..errors import ConfigError
+from .launcher import Launcher
+from .libc import Unsupported
+from .plain import PlainLauncher
+from .spawn import SpawnLauncher
+
+log = structlog.get_logger(__name__)
+
+
+def make_launcher(kind: str) -> Launcher:
+    """kind: "spawn", "plain", or "auto" for spawn where the system can. Raises ConfigError."""
+    if kind == "plain":
+        return PlainLauncher()
+    try:
+        return SpawnLauncher()
+    except Unsupported as reason:
+        if kind == "spawn":
+            raise ConfigError(
+                f'kicker.launcher: "spawn" cannot be had here, use "auto": {reason}'
+            ) from reason
+        log.warning("processes are started the slow way", launcher="plain", reason=str(reason))
+        return PlainLauncher()
