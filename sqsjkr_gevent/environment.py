@@ -1,6 +1,7 @@
 """The environment variables of a job."""
 
 import os
+from collections import ChainMap
 from collections.abc import Mapping
 
 from .job import Job
@@ -24,14 +25,15 @@ class Environment:
 
         run_id: marks all processes of this run. token: the fencing token of its lock.
         """
-        env = {**self._inherited, **job.env, **_about(job), VARIABLE: run_id}
+        own = {**job.env, **_about(job), VARIABLE: run_id}
         if token is not None:
-            env["SQSJKR_LOCK_TOKEN"] = str(token)
-        return env
+            own["SQSJKR_LOCK_TOKEN"] = str(token)
+        # Not one dict: a launcher makes what is inherited ready once, for all jobs.
+        return ChainMap(own, self._inherited)
 
     def of_trigger(self, job: Job, run_id: str) -> Mapping[str, str]:
         """For the life_time_trigger, which does not get the variables of the job's body."""
-        return {**self._inherited, **_about(job), VARIABLE: run_id}
+        return ChainMap({**_about(job), VARIABLE: run_id}, self._inherited)
 
 
 def _about(job: Job) -> dict[str, str]:

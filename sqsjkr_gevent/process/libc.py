@@ -19,6 +19,12 @@ _SIGSET = 128
 #: addclosefrom_np came with glibc 2.34, the last of what is needed; see posix_spawn(3).
 _OLDEST = (2, 34)
 
+#: Of sys/epoll.h.
+_EPOLL_CTL_DEL = 2
+
+# CDLL lets go of the GIL during a call, PyDLL does not: what is called so returns at once.
+_quick = ctypes.PyDLL(None)
+
 #: Null-terminated, as execve takes its arguments and its environment.
 Vector = Any
 
@@ -32,9 +38,7 @@ class PosixSpawn:
 
     def __init__(self) -> None:
         _require_glibc()
-        # CDLL lets go of the GIL during a call, PyDLL does not: these return at once.
         self._spawn = ctypes.CDLL(None).posix_spawn
-        self._quick = ctypes.PyDLL(None)
         self._attributes = self._make("posix_spawnattr_init")
         # Bits, not sigfillset: that leaves out the two of glibc's own, which a child would ignore.
         every = ctypes.create_string_buffer(b"\xff" * _SIGSET, _OPAQUE)
@@ -70,7 +74,7 @@ class PosixSpawn:
         return structure
 
     def _do(self, function: str, *arguments: Any) -> None:
-        error = getattr(self._quick, function)(*arguments)
+        error = getattr(_quick, function)(*arguments)
         if error:
             raise OSError(error, f"{function}: {os.strerror(error)}")
 
@@ -78,6 +82,27 @@ class PosixSpawn:
 def vector(strings: Sequence[bytes]) -> Vector:
     """The strings for spawn(), which must hold no NUL byte."""
     return (ctypes.c_char_p * (len(strings) + 1))(*strings)
+
+
+def longer(of: Vector, strings: Sequence[bytes]) -> Vector:
+    """The strings of a vector, which must stay referenced, and more."""
+    n = len(of) - 1
+    made = (ctypes.c_char_p * (n + len(strings) + 1))()
+    ctypes.memmove(made, of, n * ctypes.sizeof(ctypes.c_char_p))
+    for string in strings:
+        made[n] = string
+        n += 1
+    return made
+
+
+def forget(loop: Any, fd: int) -> None:
+    """Have a gevent loop's epoll forget a descriptor that is about to be closed.
+
+    libev leaves that to the close. But a child that is just being started may hold a copy, and
+    what epoll then reports of a number that is gone, or another's, makes libev build a new set.
+    """
+    if loop.backend == "epoll":
+        _quick.epoll_ctl(loop.fileno(), _EPOLL_CTL_DEL, fd, None)
 
 
 def _require_glibc() -> None:

@@ -1,11 +1,15 @@
 """What a job prints, read as it comes and kept within a bound."""
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import gevent
 from gevent import monkey
 from gevent.event import Event
+
+from .libc import forget
 
 # The patched ones defer a close or go through the hub; a pipe's end needs neither.
 _read = monkey.get_original("os", "read")
@@ -13,6 +17,9 @@ _close = monkey.get_original("os", "close")
 
 _PIECE = 65536
 _READABLE = 1
+
+#: Seconds after which an output is watched for what comes.
+_SOON = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +70,31 @@ class _Kept:
 class OutputReader:
     """Reads a non-blocking pipe until it ends, from the hub's own callbacks.
 
-    The descriptor is the reader's from then on. closed: set at the end of the output.
+    The descriptor is the reader's from then on. closed: set at the end of the output. on_closed:
+    called then.
     """
 
-    def __init__(self, fd: int, limit: int) -> None:
+    def __init__(self, fd: int, limit: int, on_closed: Callable[[], None] | None = None) -> None:
         self._fd = fd
         self._kept = _Kept(limit)
+        self._on_closed = on_closed
         self.closed = Event()
-        self._watcher = gevent.get_hub().loop.io(fd, _READABLE)
-        self._watcher.start(self._read_some)
+        self._loop = gevent.get_hub().loop
+        # Most jobs are over before this: their output is read at once, and never watched.
+        self._watcher: Any = self._loop.timer(_SOON)
+        self._watcher.start(self._watch)
+        self._watched = False
 
     def output(self) -> Output:
         """What was read so far."""
         return self._kept.output()
+
+    def read(self) -> None:
+        """Read what is there now; if that is not all, go on as more comes."""
+        while not self.closed.is_set() and self._read_some():
+            pass
+        if not self.closed.is_set() and not self._watched:
+            self._watch()
 
     def close(self) -> None:
         """Read no more, whoever still holds the other end."""
@@ -83,17 +102,30 @@ class OutputReader:
             return
         self._watcher.stop()
         self._watcher.close()
+        if self._watched:
+            forget(self._loop, self._fd)
         _close(self._fd)
         self.closed.set()
+        if self._on_closed is not None:
+            self._on_closed()
 
-    def _read_some(self) -> None:
+    def _watch(self) -> None:
+        self._watcher.stop()
+        self._watcher.close()
+        self._watcher = self._loop.io(self._fd, _READABLE)
+        self._watcher.start(self._read_some)
+        self._watched = True
+
+    def _read_some(self) -> bool:
+        """Read once; answers whether there may be more now."""
         try:
             data = _read(self._fd, _PIECE)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EINTR):
-                return
+                return error.errno == errno.EINTR
             data = b""
         if data:
             self._kept.add(data)
-        else:
-            self.close()
+            return True
+        self.close()
+        return False

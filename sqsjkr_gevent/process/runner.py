@@ -54,36 +54,39 @@ class Exit:
             return f"signal {-self.status}"
 
 
-class _TimedOut(BaseException):
-    """Only ever caught right where the time is bounded, so no broad except may take it."""
-
-
 class Process:
     """A running command. It is over once its shell has exited and its output is closed."""
 
     def __init__(
-        self, child: Child, mark: str | None, *, output_limit: int, kill_grace: float
+        self,
+        child: Child,
+        mark: str | None,
+        on_over: Callable[["Process"], None],
+        *,
+        output_limit: int,
+        kill_grace: float,
     ) -> None:
         self.pid = child.pid
         self._mark = mark
         self._child = child
+        self._on_over = on_over
         self._kill_grace = kill_grace
-        self._reader = OutputReader(child.output, output_limit)
-        self._exited = Event()
+        self._reader = OutputReader(child.output, output_limit, self._check_over)
+        self._exited = False
         self._over = Event()
         self._killed: str | None = None
         self._killer: gevent.Greenlet[[float], None] | None = None
         self._started = time.monotonic()
-        child.on_exit(self._exited.set)
-        self._exited.rawlink(self._check_over)
-        self._reader.closed.rawlink(self._check_over)
+        child.on_exit(self._exit)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its shell has exited and its output is closed."""
+        return self._over.is_set()
 
     def wait(self, timeout: float | None = None, reason: str = TIMED_OUT) -> Exit:
         """Wait until it is over; after `timeout` seconds kill it for `reason`."""
-        try:
-            with gevent.Timeout(timeout, _TimedOut):
-                self._over.wait()
-        except _TimedOut:
+        if not self._over.wait(timeout):
             self.kill(reason)
             self._over.wait()
         if self._killer is not None:
@@ -91,10 +94,6 @@ class Process:
         status = self._child.returncode
         assert status is not None
         return Exit(status, self._killed, self._reader.output(), time.monotonic() - self._started)
-
-    def on_over(self, call: Callable[[], None]) -> None:
-        """Have `call` called in the hub once it is over."""
-        self._over.rawlink(lambda _: call())
 
     def kill(self, reason: str, grace: float | None = None) -> None:
         """SIGTERM to the process group, after `grace` seconds SIGKILL; the first reason stands.
@@ -130,7 +129,7 @@ class Process:
     def _signal(self, number: int) -> bool:
         """Signal the group; answers whether there is one."""
         # Once the leader is reaped its number may be another's, but not while the group lives.
-        if self._exited.is_set() and Path(f"/proc/{self.pid}").exists():
+        if self._exited and Path(f"/proc/{self.pid}").exists():
             return False
         try:
             os.killpg(self.pid, number)
@@ -138,9 +137,17 @@ class Process:
             return False
         return True
 
-    def _check_over(self, _: object) -> None:
-        if self._exited.is_set() and self._reader.closed.is_set():
+    def _exit(self) -> None:
+        self._exited = True
+        if self._reader.closed.is_set():
+            self._check_over()
+        else:
+            self._reader.read()
+
+    def _check_over(self) -> None:
+        if self._exited and self._reader.closed.is_set():
             self._over.set()
+            self._on_over(self)
 
 
 class Runner:
@@ -167,10 +174,14 @@ class Runner:
                 file.seek(0)
                 child = self._launcher.start(_SHELL, argv, env, file.fileno())
         process = Process(
-            child, env.get(VARIABLE), output_limit=self._output_limit, kill_grace=self._kill_grace
+            child,
+            env.get(VARIABLE),
+            self._running.discard,
+            output_limit=self._output_limit,
+            kill_grace=self._kill_grace,
         )
-        self._running.add(process)
-        process.on_over(lambda: self._running.discard(process))
+        if not process.is_over:
+            self._running.add(process)
         return process
 
     def kill_all(self, reason: str) -> None:

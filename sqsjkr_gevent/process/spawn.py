@@ -6,7 +6,7 @@ of it costs more where the kicker has grown, since nothing is copied.
 
 import os
 import signal
-from collections import deque
+from collections import ChainMap, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +16,7 @@ from gevent.hub import Waiter
 
 from .exits import Exits
 from .launcher import Child, output_pipe, start_error
-from .libc import PosixSpawn, vector
+from .libc import PosixSpawn, longer, vector
 
 # gevent's would run in the hub, or remember each child for a minute.
 _close = monkey.get_original("os", "close")
@@ -80,12 +80,33 @@ class _SpawnedChild:
             call()
 
 
+class _Variables:
+    """Environments for the libc; what all jobs inherit is made ready once."""
+
+    def __init__(self) -> None:
+        self._inherited: Mapping[str, str] = {}
+        self._ready = vector([])
+
+    def of(self, env: Mapping[str, str]) -> Any:
+        """A ChainMap of a job's own and the inherited is quick. Raises ValueError for a NUL."""
+        if not isinstance(env, ChainMap):
+            return vector(_encoded_variables(env))
+        own, inherited = env.maps
+        if not own.keys().isdisjoint(inherited):
+            return vector(_encoded_variables(env))
+        if inherited is not self._inherited:
+            self._ready = vector(_encoded_variables(inherited))
+            self._inherited = inherited
+        return longer(self._ready, _encoded_variables(own))
+
+
 class SpawnLauncher:
     """See Launcher. Raises Unsupported where the libc lacks what it needs."""
 
     def __init__(self) -> None:
         self._libc = PosixSpawn()
         self._null = _open_null()
+        self._variables = _Variables()
         #: By the number of the pipe's end, which the system gives out again and again.
         self._descriptors: dict[int, Any] = {}
         self._starts = _SimpleQueue()
@@ -99,7 +120,7 @@ class SpawnLauncher:
         """See Launcher."""
         try:
             arguments = vector([_encoded(argument) for argument in argv])
-            variables = vector([_encoded(f"{name}={value}") for name, value in env.items()])
+            variables = self._variables.of(env)
             program = _encoded(path)
         except ValueError as error:
             raise start_error(error) from error
@@ -182,6 +203,10 @@ def _open_null() -> int:
         fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         if fd >= _FIRST:
             return fd
+
+
+def _encoded_variables(env: Mapping[str, str]) -> list[bytes]:
+    return [_encoded(f"{name}={value}") for name, value in env.items()]
 
 
 def _encoded(string: str) -> bytes:
