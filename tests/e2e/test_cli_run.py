@@ -245,6 +245,8 @@ def test_ctrl_c_in_a_subcommand_is_quiet_and_130(conf: Any, tmp_path: Path) -> N
             env={**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"},
             stderr=subprocess.PIPE,
             text=True,
+            # A shell has what it starts by `&` ignore it, and so may these tests have been.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         mute.settimeout(DEADLINE)
         with mute.accept()[0]:
