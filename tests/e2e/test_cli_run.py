@@ -246,7 +246,7 @@ def test_ctrl_c_in_a_subcommand_is_quiet_and_130(conf: Any, tmp_path: Path) -> N
             stderr=subprocess.PIPE,
             text=True,
             # A shell has what it starts by `&` ignore it, and so may these tests have been.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
         )
         mute.settimeout(DEADLINE)
         with mute.accept()[0]:
