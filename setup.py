@@ -43,6 +43,7 @@ setup(
     install_requires=[
         "gevent>=25.4.1",
         "boto3>=1.40",
+        "geventhttpclient>=2.6",
         "gunicorn[gevent]>=23",
         "flask>=3",
         "toml>=0.10.2",
@@ -60,6 +61,7 @@ setup(
             "pytest>=9",
             "hypothesis>=6.100",
             "psutil>=5.9",
+            "cryptography>=42",
             "tox>=4.20",
             # A new release of these three can bring new complaints: let it come by a commit.
             "ruff>=0.17,<0.18",

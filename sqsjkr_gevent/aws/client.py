@@ -12,6 +12,7 @@ from .. import __version__
 from ..config import AccountSection
 from ..errors import ConfigError
 from .pace import Pace
+from .transport import LeanTransport, may_be_lean
 
 #: Seconds to connect and to wait for bytes of an answer. A long poll adds its own wait.
 CONNECT_TIMEOUT = 5.0
@@ -83,7 +84,16 @@ class Client:
             ),
         )
 
-        self._client.meta.events.register("before-send", self._pace.before_send)
+        events = self._client.meta.events
+        events.register("before-send", self._pace.before_send)
+        if may_be_lean(self._client.meta.endpoint_url, _ca_bundle(session)):
+            transport = LeanTransport(
+                connections=connections,
+                connect_timeout=CONNECT_TIMEOUT,
+                read_timeout=READ_TIMEOUT + wait,
+            )
+            # Registered after the pace, so it sends after it.
+            events.register("before-send", transport.before_send)
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Call `operation` (its snake_case name); raises what botocore raises."""
@@ -107,6 +117,11 @@ class Client:
         else:
             self._pace.failed()
         self._observe(operation, error)
+
+
+def _ca_bundle(session: Session) -> str | None:
+    bundle: str | None = session._session.get_config_variable("ca_bundle")  # noqa: SLF001
+    return bundle
 
 
 def error_code(error: Exception) -> str:

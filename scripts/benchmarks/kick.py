@@ -1,0 +1,51 @@
+"""A kicker that tells about itself.
+
+python kick.py CONF
+
+Runs the kicker of that config until SIGTERM. Then prints, as JSON: the 99th percentile of how late
+the hub turned, in seconds; its CPU seconds without its children's.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import json  # noqa: E402
+import resource  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+
+import gevent  # noqa: E402
+
+from sqsjkr_gevent import Config, Kicker  # noqa: E402
+from sqsjkr_gevent.cli.run import settle_in  # noqa: E402
+
+TICK = 0.005
+
+
+def measure(late: list[float]) -> None:
+    """Note how much later than asked for each sleep ends."""
+    while True:
+        asked = time.perf_counter()
+        gevent.sleep(TICK)
+        late.append(time.perf_counter() - asked - TICK)
+
+
+def main(conf: str) -> None:
+    """Run and tell."""
+    late: list[float] = []
+    gevent.spawn(measure, late)
+    kicker = Kicker(Config.load(conf))
+    settle_in()
+    kicker.run(log_level="error")
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    late.sort()
+    print(
+        json.dumps(
+            {"tick_p99": late[len(late) * 99 // 100], "cpu": usage.ru_utime + usage.ru_stime}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,246 @@
+"""An SQS for benchmarks: standard queues in memory, over SQS's JSON protocol.
+
+python sqs_server.py [DELAY_SECONDS]
+
+Prints its port. It answers every call DELAY_SECONDS late, keeps no signature, and forgets all at
+its end. Beside SQS's own actions it takes, each as POST with a JSON object:
+
+/fill   {"queue", "body", "count"}: put `count` messages into the queue.
+/tell   {}: the calls so far by action, and when each message was deleted, in seconds.
+/reset  {"delay"}: forget queues, counts and times; answer so late from now on.
+"""
+
+import asyncio
+import hashlib
+import heapq
+import json
+import sys
+import time
+from collections import Counter, deque
+from itertools import count
+
+FOREVER = 12 * 3600
+
+
+class Queue:
+    """One queue. waiting: rendered messages; in_flight: by receipt handle."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[tuple[str, str]] = deque()
+        self.in_flight: dict[str, tuple[str, str]] = {}
+        self.ends: list[tuple[float, str]] = []
+        self.pollers: deque[asyncio.Future] = deque()
+
+    def put(self, message: tuple[str, str]) -> None:
+        """Add a message and wake a poller."""
+        self.waiting.append(message)
+        while self.pollers:
+            poller = self.pollers.popleft()
+            if not poller.done():
+                poller.set_result(None)
+                break
+
+    def take_back_lapsed(self) -> None:
+        """Show what was hidden and whose time is up."""
+        now = time.monotonic()
+        while self.ends and self.ends[0][0] <= now:
+            _, handle = heapq.heappop(self.ends)
+            message = self.in_flight.pop(handle, None)
+            if message is not None:
+                self.put(message)
+
+
+class Sqs:
+    """The actions, each from a request's fields to an answer's text."""
+
+    def __init__(self, delay: float) -> None:
+        self.numbers = count(1)
+        self.port = 0
+        self.reset(delay)
+
+    def reset(self, delay: float) -> None:
+        """Forget everything."""
+        self.delay = delay
+        self.queues: dict[str, Queue] = {}
+        self.calls: Counter[str] = Counter()
+        self.deleted_at: list[float] = []
+
+    def queue(self, fields: dict) -> Queue:
+        """The queue that a request names; any name will do."""
+        return self.queues.setdefault(fields["QueueUrl"].rpartition("/")[2], Queue())
+
+    def message(self, body: str, attributes: dict | None = None) -> tuple[str, str]:
+        """A message, rendered but for its receipt handle."""
+        rest = {
+            "MessageId": f"00000000-0000-4000-8000-{next(self.numbers):012x}",
+            "Body": body,
+            "MD5OfBody": hashlib.md5(body.encode()).hexdigest(),  # noqa: S324 (SQS's own)
+            "Attributes": {
+                "SentTimestamp": str(int(time.time() * 1000)),
+                "ApproximateReceiveCount": "1",
+            },
+        }
+        if attributes:
+            rest["MessageAttributes"] = attributes
+        return rest["MessageId"], '{"ReceiptHandle":"%s",' + json.dumps(rest)[1:].replace("%", "%%")
+
+    async def do(self, action: str, fields: dict) -> str:
+        """One call."""
+        self.calls[action] += 1
+        answer = getattr(self, action)(fields)
+        return await answer if asyncio.iscoroutine(answer) else answer
+
+    def GetQueueUrl(self, fields: dict) -> str:  # noqa: N802 (so are they called)
+        """Any queue exists."""
+        url = f"http://127.0.0.1:{self.port}/123456789012/{fields['QueueName']}"
+        return json.dumps({"QueueUrl": url})
+
+    CreateQueue = GetQueueUrl
+
+    def ListQueues(self, fields: dict) -> str:  # noqa: N802
+        """None is listed."""
+        return '{"QueueUrls":[]}'
+
+    def GetQueueAttributes(self, fields: dict) -> str:  # noqa: N802
+        """Of a queue as it is created."""
+        waiting = len(self.queue(fields).waiting)
+        return json.dumps(
+            {
+                "Attributes": {
+                    "VisibilityTimeout": "30",
+                    "MessageRetentionPeriod": "345600",
+                    "ApproximateNumberOfMessages": str(waiting),
+                }
+            }
+        )
+
+    def SendMessage(self, fields: dict) -> str:  # noqa: N802
+        """One message."""
+        queue = self.queue(fields)
+        message = self.message(fields["MessageBody"], fields.get("MessageAttributes"))
+        queue.put(message)
+        digest = hashlib.md5(fields["MessageBody"].encode()).hexdigest()  # noqa: S324
+        return json.dumps({"MessageId": message[0], "MD5OfMessageBody": digest})
+
+    async def ReceiveMessage(self, fields: dict) -> str:  # noqa: N802
+        """Up to ten messages, or a long poll."""
+        queue = self.queue(fields)
+        queue.take_back_lapsed()
+        if not queue.waiting and fields.get("WaitTimeSeconds"):
+            poller = asyncio.get_running_loop().create_future()
+            queue.pollers.append(poller)
+            try:
+                await asyncio.wait_for(poller, fields["WaitTimeSeconds"])
+            except asyncio.TimeoutError:
+                pass
+        hidden_until = time.monotonic() + fields.get("VisibilityTimeout", 30)
+        rendered = []
+        for _ in range(min(fields.get("MaxNumberOfMessages", 1), len(queue.waiting))):
+            message = queue.waiting.popleft()
+            handle = f"h{next(self.numbers)}"
+            queue.in_flight[handle] = message
+            heapq.heappush(queue.ends, (hidden_until, handle))
+            rendered.append(message[1] % handle)
+        return '{"Messages":[' + ",".join(rendered) + "]}" if rendered else "{}"
+
+    def DeleteMessage(self, fields: dict) -> str:  # noqa: N802
+        """One message."""
+        if self.queue(fields).in_flight.pop(fields["ReceiptHandle"], None) is not None:
+            self.deleted_at.append(time.monotonic())
+        return "{}"
+
+    def DeleteMessageBatch(self, fields: dict) -> str:  # noqa: N802
+        """Up to ten messages."""
+        return self._each(fields, self.DeleteMessage)
+
+    def ChangeMessageVisibility(self, fields: dict) -> str:  # noqa: N802
+        """One message."""
+        queue, seconds = self.queue(fields), fields["VisibilityTimeout"]
+        heapq.heappush(queue.ends, (time.monotonic() + seconds, fields["ReceiptHandle"]))
+        return "{}"
+
+    def ChangeMessageVisibilityBatch(self, fields: dict) -> str:  # noqa: N802
+        """Up to ten messages."""
+        return self._each(fields, self.ChangeMessageVisibility)
+
+    def _each(self, fields: dict, one) -> str:
+        for entry in fields["Entries"]:
+            one({"QueueUrl": fields["QueueUrl"], **entry})
+        done = [{"Id": entry["Id"]} for entry in fields["Entries"]]
+        return json.dumps({"Successful": done, "Failed": []})
+
+    def control(self, path: str, fields: dict) -> str:
+        """What a benchmark asks for."""
+        if path == "/fill":
+            queue = self.queues.setdefault(fields["queue"], Queue())
+            for _ in range(fields["count"]):
+                queue.put(self.message(fields["body"]))
+            return "{}"
+        if path == "/tell":
+            return json.dumps({"calls": self.calls, "deleted_at": self.deleted_at})
+        self.reset(fields["delay"])
+        return "{}"
+
+
+class Connection(asyncio.Protocol):
+    """HTTP/1.1 with keep-alive, one request at a time."""
+
+    def __init__(self, sqs: Sqs) -> None:
+        self.sqs = sqs
+        self.buffer = b""
+
+    def connection_made(self, transport) -> None:
+        """Keep the transport."""
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Serve a request once it is whole."""
+        self.buffer += data
+        head, end, rest = self.buffer.partition(b"\r\n\r\n")
+        if not end:
+            return
+        headers = {}
+        first, *lines = head.decode("latin-1").split("\r\n")
+        for line in lines:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip()
+        length = int(headers.get("content-length", 0))
+        if headers.get("expect"):
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            headers["expect"] = ""
+        if len(rest) < length:
+            return
+        self.buffer = rest[length:]
+        fields = json.loads(rest[:length] or b"{}")
+        self.serving = asyncio.ensure_future(self.serve(first.split()[1], headers, fields))
+
+    async def serve(self, path: str, headers: dict, fields: dict) -> None:
+        """Answer."""
+        action = headers.get("x-amz-target", "").rpartition(".")[2]
+        if not action:
+            self.answer(self.sqs.control(path, fields))
+            return
+        text = await self.sqs.do(action, fields)
+        asyncio.get_running_loop().call_later(self.sqs.delay, self.answer, text)
+
+    def answer(self, text: str) -> None:
+        """Send it in one piece."""
+        body = text.encode()
+        head = (
+            "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
+            f"x-amzn-RequestId: 0\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+
+
+async def main(delay: float) -> None:
+    """Serve until killed."""
+    sqs = Sqs(delay)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(sqs), "127.0.0.1", 0)
+    sqs.port = server.sockets[0].getsockname()[1]
+    print(sqs.port, flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))
