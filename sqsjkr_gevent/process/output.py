@@ -89,6 +89,10 @@ class OutputReader:
         """What was read so far."""
         return self._kept.output()
 
+    def add(self, data: bytes) -> None:
+        """Add to what was read."""
+        self._kept.add(data)
+
     def read(self) -> None:
         """Read what is there now; if that is not all, go on as more comes."""
         while not self.closed.is_set() and self._read_some():

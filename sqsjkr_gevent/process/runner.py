@@ -11,6 +11,8 @@ from pathlib import Path
 import gevent
 from gevent.event import Event
 
+from ..errors import CannotExecute, HostExhausted
+from .direct import SHELL, as_dash_ends, directly, passed_on, shell_kind
 from .launcher import Child, Launcher
 from .output import Output, OutputReader
 from .watcher import VARIABLE, kill_marked
@@ -20,9 +22,6 @@ TIMED_OUT = "timeout"
 STOPPED = "stop"
 LEASE_LOST = "lease"
 LIFE_TIME_OVER = "life_time"
-
-#: Where POSIX systems have it, whatever PATH a job asks for.
-_SHELL = "/bin/sh"
 
 #: Seconds that a process may take to vanish after SIGKILL before its output is left to itself.
 _VANISH = 2.0
@@ -63,6 +62,7 @@ class Process:
         mark: str | None,
         on_over: Callable[["Process"], None],
         *,
+        as_dash: bool,
         output_limit: int,
         kill_grace: float,
     ) -> None:
@@ -70,6 +70,8 @@ class Process:
         self._mark = mark
         self._child = child
         self._on_over = on_over
+        self._as_dash = as_dash
+        self._status = 0
         self._kill_grace = kill_grace
         self._reader = OutputReader(child.output, output_limit, self._check_over)
         self._exited = False
@@ -91,9 +93,9 @@ class Process:
             self._over.wait()
         if self._killer is not None:
             self._killer.join()
-        status = self._child.returncode
-        assert status is not None
-        return Exit(status, self._killed, self._reader.output(), time.monotonic() - self._started)
+        return Exit(
+            self._status, self._killed, self._reader.output(), time.monotonic() - self._started
+        )
 
     def kill(self, reason: str, grace: float | None = None) -> None:
         """SIGTERM to the process group, after `grace` seconds SIGKILL; the first reason stands.
@@ -146,43 +148,67 @@ class Process:
 
     def _check_over(self) -> None:
         if self._exited and self._reader.closed.is_set():
+            self._status = self._child.returncode or 0
+            if self._as_dash and self._status < 0 and self._killed is None:
+                self._status, words = as_dash_ends(self._status)
+                self._reader.add(words)
             self._over.set()
             self._on_over(self)
 
 
 class Runner:
-    """Starts commands. output_limit: bytes. kill_grace: seconds between SIGTERM and SIGKILL."""
+    """Starts commands. output_limit: bytes. kill_grace: seconds between SIGTERM and SIGKILL.
 
-    def __init__(self, launcher: Launcher, *, output_limit: int, kill_grace: float) -> None:
+    direct: whether a command that needs no shell is executed without one.
+    """
+
+    def __init__(
+        self, launcher: Launcher, *, output_limit: int, kill_grace: float, direct: bool = True
+    ) -> None:
         self._launcher = launcher
         self._output_limit = output_limit
         self._kill_grace = kill_grace
+        self._shell = shell_kind()
+        self._direct = direct and self._shell in ("dash", "bash")
         self._running: set[Process] = set()
 
     def start(self, command: str, env: Mapping[str, str], stdin: str | None = None) -> Process:
-        """Start `sh -c command`; the SQSJKR_RUN_ID in env marks all its processes.
+        """Start `sh -c command`, or at once what that would execute.
 
-        Raises CannotExecute or HostExhausted.
+        The SQSJKR_RUN_ID in env marks all its processes. Raises CannotExecute or HostExhausted.
         """
-        argv = ["sh", "-c", command]
         if stdin is None:
-            child = self._launcher.start(_SHELL, argv, env)
+            child, direct = self._launch(command, env, None)
         else:
             # A file, not a pipe: no text is too long for it, and nobody has to feed it.
             with tempfile.TemporaryFile() as file:
                 file.write(stdin.encode("utf-8", "surrogateescape"))
                 file.seek(0)
-                child = self._launcher.start(_SHELL, argv, env, file.fileno())
+                child, direct = self._launch(command, env, file.fileno())
         process = Process(
             child,
             env.get(VARIABLE),
             self._running.discard,
+            as_dash=direct and self._shell == "dash",
             output_limit=self._output_limit,
             kill_grace=self._kill_grace,
         )
         if not process.is_over:
             self._running.add(process)
         return process
+
+    def _launch(
+        self, command: str, env: Mapping[str, str], stdin: int | None
+    ) -> tuple[Child, bool]:
+        """Start it; answers whether without a shell."""
+        program = directly(command, env) if self._direct else None
+        passed = passed_on(env) if program is not None else None
+        if program is not None and passed is not None:
+            try:
+                return self._launcher.start(*program, passed, stdin), True
+            except (CannotExecute, HostExhausted):
+                pass  # Let the shell say what is wrong with it, in its own words.
+        return self._launcher.start(SHELL, ["sh", "-c", command], env, stdin), False
 
     def kill_all(self, reason: str) -> None:
         """Kill every process that runs, as Process.kill does."""
