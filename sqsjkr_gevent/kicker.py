@@ -11,7 +11,6 @@ import gevent
 import structlog
 from gevent import monkey
 from gevent.event import Event
-from gevent.pool import Group
 
 from . import __version__
 from . import log as logs
@@ -19,6 +18,7 @@ from .assembly import Parts
 from .backoff import Backoff
 from .circuit import Circuit
 from .config import Config
+from .crew import Crew
 from .errors import GroupReturned, QueueError, SqsjkrError, Stopping, StoreError
 from .health import Health
 from .locker import LeasedLocker, Locker
@@ -72,7 +72,7 @@ class Kicker:
         self._throttler = throttler
         self._parts = Parts(config)
         self._runs: dict[str, Run] = {}
-        self._jobs = Group()
+        self._jobs = Crew(idle_most=config.kicker.max_concurrent_num)
         self._numbers = count(1)
         self._stop = Event()
         self._hurry = Event()
@@ -242,6 +242,7 @@ class Kicker:
             throttler.close(FLUSH)  # First: a job deletes its message after its mark.
         parts.queue.close(FLUSH)
         self._jobs.join(timeout=1.0)
+        self._jobs.close()
         all_over.kill()
 
     def _join_all(self, receivers: Receivers) -> None:

@@ -1,13 +1,27 @@
 """Places for messages, and the waits of jobs that hold one without running."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from greenlet import greenlet
 
+from .clock import Clock
 from .errors import OverLifeTime, Stopping
+from .rate import Rate
+
+#: Messages of one receive. Source as in aws/sqs.py.
+_BATCH = 10
+
+#: Seconds over which completions are measured.
+_RATE_OVER = 5.0
+
+#: By how much a receive may take longer than the one before it.
+_SLOWER = 1.05
 
 
 class WaitingRoom:
@@ -53,30 +67,59 @@ class WaitingRoom:
 
 
 class Places:
-    """Counts the messages that have, or will at once have, a slot.
+    """Counts the messages that have a slot, or will have one as soon as they are here.
 
-    A message is received only once a place is taken for it.
-    size: most places, the number of slots. waiting_most: most jobs in the room before no more
-    messages are received.
+    A message is received only once a place is taken for it. There are as many as slots, and, while
+    jobs are short, as many ahead as will end during a receive; with long jobs none is ahead, since
+    another kicker may have a slot for it now.
+    size: the number of slots. waiting_most: most jobs in the room before no more messages are
+    received.
     """
 
-    def __init__(self, size: int, room: WaitingRoom, *, waiting_most: int) -> None:
+    def __init__(
+        self, size: int, room: WaitingRoom, *, waiting_most: int, clock: Clock = time.monotonic
+    ) -> None:
         self._size = size
         self._room = room
         self._waiting_most = waiting_most
         self._taken = 0
+        self._turn = BoundedSemaphore()
+        self._enough = 1
         self._freed = Event()
+        self._completions = Rate(over=_RATE_OVER, clock=clock)
+        self._receive_time = math.inf
+
+    @property
+    def ahead(self) -> int:
+        """Places beyond the slots."""
+        during_a_receive = self._completions.per_second() * self._receive_time
+        if not 1 <= during_a_receive < math.inf:
+            return 0
+        # A receive is made for a whole batch of places, so that many are free when it begins.
+        return min(self._size, int(during_a_receive) + _BATCH)
 
     @property
     def free(self) -> int:
         """Places that a receiver may take; none while waiting jobs have come back for theirs."""
-        return max(0, min(self._size - self._taken, self._waiting_most - len(self._room)))
+        held = self._size + self.ahead - self._taken
+        return max(0, min(held, self._waiting_most - len(self._room)))
 
     def take(self, most: int) -> int:
         """Take up to `most` places; answers how many, 0 where none is free."""
         taken = min(most, self.free)
         self._taken += taken
         return taken
+
+    def gather(self, most: int, linger: float, timeout: float) -> int:
+        """Take up to `most` places: as many as are free `linger` seconds after the first was.
+
+        Answers 0 where none is within `timeout` seconds, or as soon as woken.
+        """
+        with self._turn:
+            self.wait(timeout)
+            if self.free:
+                self._wait_for(min(most, self._size), linger)
+            return self.take(most)
 
     def retake(self) -> None:
         """Take the place back that a waiting job lent out, whether or not one is free."""
@@ -85,18 +128,32 @@ class Places:
     def give(self, number: int = 1) -> None:
         """Give places back."""
         self._taken -= number
-        if self.free:
+        if self.free >= self._enough:
             self._freed.set()
+
+    def completed(self) -> None:
+        """A job is over: give its place back."""
+        self._completions.count()
+        self.give()
+
+    def received_in(self, seconds: float) -> None:
+        """A receive for which messages were there took so long."""
+        # The quickest ones, slowly forgotten: another may have waited for its messages.
+        self._receive_time = min(seconds, self._receive_time * _SLOWER)
 
     def wait(self, timeout: float) -> None:
         """Wait until a place is given back, or woken, at most `timeout` seconds."""
-        self._freed.clear()
-        if not self.free:
-            self._freed.wait(timeout)
+        self._wait_for(1, timeout)
 
     def wake(self) -> None:
         """End every wait()."""
         self._freed.set()
+
+    def _wait_for(self, enough: int, timeout: float) -> None:
+        self._enough = enough
+        self._freed.clear()
+        if self.free < enough:
+            self._freed.wait(timeout)
 
 
 class Place:
@@ -119,4 +176,4 @@ class Place:
         """Give it back, if that was not done before."""
         if self._held:
             self._held = False
-            self._places.give()
+            self._places.completed()

@@ -1,5 +1,6 @@
 """Receives messages for free places: one long poll when idle, more while full answers come."""
 
+import time
 from collections.abc import Callable, Sequence
 
 import structlog
@@ -9,6 +10,7 @@ from gevent.pool import Group
 from .aws.sqs import BATCH_MOST, Queue
 from .backoff import Backoff
 from .circuit import Circuit
+from .clock import Clock
 from .errors import AccessDenied, QueueError, StartError
 from .health import Health
 from .message import Message
@@ -27,6 +29,9 @@ class Receivers:
     #: Seconds between two looks at whether a place is free, should a wake-up be missed.
     _LOOK = 1.0
 
+    #: Seconds that a receive waits for more places, so that it brings more messages.
+    _LINGER = 0.02
+
     def __init__(
         self,
         queue: Queue,
@@ -37,6 +42,7 @@ class Receivers:
         circuit: Circuit,
         *,
         most: int,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._queue = queue
         self._places = places
@@ -45,6 +51,7 @@ class Receivers:
         self._on_death = on_death
         self._circuit = circuit
         self._most = most
+        self._clock = clock
         self._group = Group()
         self._alive = 0
         self._polls = 0
@@ -73,10 +80,10 @@ class Receivers:
             if not self._circuit.closed.is_set():
                 self._circuit.closed.wait(self._LOOK)
                 continue
-            taken = self._places.take(BATCH_MOST)
-            if not taken:
-                self._places.wait(self._LOOK)
-            elif not self._receive(taken) and self._alive > 1:
+            taken = self._places.gather(BATCH_MOST, self._LINGER, self._LOOK)
+            if self._stopping.is_set() or not self._circuit.closed.is_set():
+                self._places.give(taken)
+            elif taken and not self._receive(taken) and self._alive > 1:
                 # Counted here and now: a Group forgets a dead greenlet only later, and two that
                 # end in one turn of the hub would each take the other for alive.
                 self._alive -= 1
@@ -84,6 +91,7 @@ class Receivers:
 
     def _receive(self, taken: int) -> bool:
         """One receive; answers whether there is work for this receiver."""
+        asked_at = self._clock()
         try:
             messages = self._poll(taken)
         except QueueError as error:
@@ -93,6 +101,8 @@ class Receivers:
         self._backoff.succeeded()
         if len(messages) < taken:
             self._places.give(taken - len(messages))
+        else:
+            self._places.received_in(self._clock() - asked_at)
         self._admit(messages)
         if len(messages) == taken and self._alive < self._most:
             self.start()

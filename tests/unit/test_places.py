@@ -225,3 +225,96 @@ def test_close_may_come_from_one_who_is_inside(room: WaitingRoom) -> None:
     with pytest.raises(Stopping):
         close_and_wait()
     assert ["closed"] == reached
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """The time."""
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """One."""
+    return Clock()
+
+
+def works(places: Places, clock: Clock, *, every: float, receive_takes: float) -> None:
+    """A minute in which a job ends every so many seconds."""
+    for _ in range(round(60 / every)):
+        clock.now += every
+        places.received_in(receive_takes)
+        places.take(1)
+        Place(places).give()
+
+
+@pytest.mark.parametrize(
+    ("slots", "every", "receive_takes", "expected"),
+    [
+        (64, 0.001, 0.02, 30),  # 20 end during a receive, which asks for 10.
+        (64, 0.001, 0.0, 0),
+        (16, 0.001, 0.02, 16),  # Never more than slots.
+        (1, 0.01, 0.02, 1),
+        (64, 4 / 64, 0.02, 0),  # 64 jobs of 4 seconds.
+        (1, 4, 0.02, 0),
+        (1, 4, 3, 0),  # A receive that waited for its message.
+    ],
+)
+def test_places_ahead_follow_completions_and_the_time_of_a_receive(
+    room, clock, slots, every, receive_takes, expected
+):
+    """So that short jobs never wait for a receive, and a long one is left to whoever is free."""
+    places = Places(slots, room, waiting_most=1000, clock=clock)
+    works(places, clock, every=every, receive_takes=receive_takes)
+    assert expected == pytest.approx(places.ahead, abs=1)
+    assert slots + places.ahead == places.free
+
+
+def test_places_ahead_vanish_when_jobs_become_long(room, clock):
+    """What was measured is forgotten in seconds."""
+    places = Places(64, room, waiting_most=1000, clock=clock)
+    works(places, clock, every=0.001, receive_takes=0.02)
+    assert places.ahead > 0
+    clock.now += 30
+    assert 0 == places.ahead
+
+
+def test_one_receive_that_waited_long_changes_little(room, clock):
+    """The quickest count: they say what the way to SQS and back takes."""
+    places = Places(64, room, waiting_most=1000, clock=clock)
+    works(places, clock, every=0.001, receive_takes=0.02)
+    before = places.ahead
+    places.received_in(20)
+    assert before + 1 >= places.ahead >= before
+
+
+def test_gather_waits_for_a_full_batch(places):
+    """Up to its linger: a receive that brings one message costs as much as one that brings ten."""
+    places.take(5)
+    gathering = gevent.spawn(places.gather, 3, 3600, 3600)
+    for _ in range(2):
+        places.give()
+        gevent.sleep(0)
+    assert not gathering.ready()
+    places.give()
+    assert 3 == gathering.get(timeout=10)
+
+
+def test_gather_takes_what_there_is_after_its_linger(places):
+    """And nothing where nothing is free, or once woken."""
+    places.take(4)
+    assert 1 == places.gather(3, 0.01, 3600)
+    assert 0 == places.gather(3, 3600, 0.01)
+    gathering = gevent.spawn(places.gather, 3, 3600, 3600)
+    gevent.sleep(0)
+    places.wake()
+    assert 0 == gathering.get(timeout=10)
+
+
+def test_gather_of_all_slots_is_a_full_batch(places):
+    """More than there are is not waited for."""
+    assert 5 == places.gather(10, 3600, 3600)
