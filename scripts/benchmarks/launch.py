@@ -2,8 +2,9 @@
 
 python launch.py LAUNCHER PARALLEL JOBS COMMAND [MEGABYTES]
 
-LAUNCHER: spawn, plain, or gevent for gevent.subprocess as its documentation shows it. MEGABYTES:
-memory that the process holds meanwhile. Prints "SECONDS CPU_SECONDS", as floor.c does.
+LAUNCHER: spawn, or plain; spawn-shell always by a shell; gevent for gevent.subprocess as its
+documentation shows it. MEGABYTES: memory that the process holds meanwhile. Prints
+"SECONDS CPU_SECONDS", as floor.c does.
 """
 
 from gevent import monkey
@@ -19,6 +20,7 @@ from collections import ChainMap  # noqa: E402
 import gevent  # noqa: E402
 from gevent import subprocess  # noqa: E402
 
+from sqsjkr_gevent.cli.run import settle_in  # noqa: E402
 from sqsjkr_gevent.process.launchers import make_launcher  # noqa: E402
 from sqsjkr_gevent.process.runner import Runner  # noqa: E402
 
@@ -39,7 +41,8 @@ def runner_of(launcher: str):
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    runner = Runner(make_launcher(launcher), output_limit=65536, kill_grace=10.0)
+    kind, _, shell = launcher.partition("-")
+    runner = Runner(make_launcher(kind), output_limit=65536, kill_grace=10.0, direct=not shell)
     env = ChainMap({"SQSJKR_JOB_ID": "x"}, dict(os.environ))
     return lambda command: runner.start(command, env).wait()
 
@@ -55,6 +58,7 @@ def main(launcher: str, parallel: str, jobs: str, command: str, megabytes: str =
         for _ in left:
             run(command)
 
+    settle_in()
     wall, used = time.perf_counter(), cpu()
     gevent.joinall([gevent.spawn(work) for _ in range(int(parallel))])
     print(f"{time.perf_counter() - wall:.6f} {cpu() - used:.6f}")

@@ -6,7 +6,9 @@ Prints its port. It answers every call DELAY_SECONDS late, keeps no signature, a
 its end. Beside SQS's own actions it takes, each as POST with a JSON object:
 
 /fill   {"queue", "body", "count"}: put `count` messages into the queue.
-/tell   {}: the calls so far by action, and when each message was deleted, in seconds.
+/tell   {}: the calls so far by action, the number of messages deleted, how many of them a second
+        between the first and the last tenth, and when the last was in each queue, in seconds of
+        the monotonic clock.
 /reset  {"delay"}: forget queues, counts and times; answer so late from now on.
 """
 
@@ -64,6 +66,7 @@ class Sqs:
         self.queues: dict[str, Queue] = {}
         self.calls: Counter[str] = Counter()
         self.deleted_at: list[float] = []
+        self.last: dict[str, float] = {}
 
     def queue(self, fields: dict) -> Queue:
         """The queue that a request names; any name will do."""
@@ -147,6 +150,7 @@ class Sqs:
         """One message."""
         if self.queue(fields).in_flight.pop(fields["ReceiptHandle"], None) is not None:
             self.deleted_at.append(time.monotonic())
+            self.last[fields["QueueUrl"].rpartition("/")[2]] = self.deleted_at[-1]
         return "{}"
 
     def DeleteMessageBatch(self, fields: dict) -> str:  # noqa: N802
@@ -169,6 +173,14 @@ class Sqs:
         done = [{"Id": entry["Id"]} for entry in fields["Entries"]]
         return json.dumps({"Successful": done, "Failed": []})
 
+    def deletes(self) -> dict:
+        """What /tell says of them."""
+        at = self.deleted_at
+        first, last = len(at) // 10, len(at) * 9 // 10
+        seconds = at[last] - at[first] if last > first else 0.0
+        rate = (last - first) / seconds if seconds else 0.0
+        return {"deleted": len(at), "rate": rate, "last": self.last}
+
     def control(self, path: str, fields: dict) -> str:
         """What a benchmark asks for."""
         if path == "/fill":
@@ -177,7 +189,7 @@ class Sqs:
                 queue.put(self.message(fields["body"]))
             return "{}"
         if path == "/tell":
-            return json.dumps({"calls": self.calls, "deleted_at": self.deleted_at})
+            return json.dumps({"calls": self.calls, **self.deletes()})
         self.reset(fields["delay"])
         return "{}"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gevent import monkey
 
 from kickers import DEADLINE, settings, toml
 from servers import free_port
@@ -259,7 +260,7 @@ def test_ctrl_c_in_a_subcommand_is_quiet_and_130(conf: Any, tmp_path: Path) -> N
 def test_output_that_nobody_reads_is_quiet(aws: Any, conf: Any, queue: Any, arguments: str) -> None:
     """As in `sqsjkr-gevent check | head -1`."""
     reading, writing = os.pipe()
-    os.close(reading)
+    monkey.get_original("os", "close")(reading)  # gevent's would do it later.
     done = subprocess.run(
         [*COMMAND, "-c", str(conf(settings(aws, queue))), *arguments.split()],
         # Buffered, as it is for everybody: then it fails when it is flushed at the end.

@@ -1,0 +1,311 @@
+"""Measures it all, and tells: see scripts/bench."""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import boto3
+import psutil
+from figures import FIGURES, Figure, draw, table
+from processes import (
+    AWS,
+    HERE,
+    HOME,
+    Sqs,
+    clean_environment,
+    dynamodb_server,
+    floor,
+    kicker,
+    launch,
+    running,
+    sqs_server,
+    stats_connection,
+    until,
+)
+
+#: The command of most figures: a builtin, so that the floor and we start the same program.
+ECHO = "echo hi"
+
+#: Of the calls to SQS and DynamoDB, where a figure names no other; seconds.
+DELAY = 0.015
+
+#: What a round answers: figures by their keys.
+Samples = Iterator[tuple[str, float]]
+
+
+def job(**fields: object) -> str:
+    """A message body."""
+    return json.dumps({"event_id": "bench", **fields})
+
+
+def launches(scale: float) -> Samples:
+    """Starting processes, with no queue."""
+    jobs = round(1500 * scale)
+    for parallel in (8, 64, 256):
+        least, ours = floor(1, parallel, jobs, ECHO), launch("spawn", parallel, jobs, ECHO)
+        yield f"launch {parallel}", least[0] / ours[0]
+        if parallel == 64:
+            yield "launch cpu", ours[1] / least[1]
+            few = jobs // 5
+            plain = launch("gevent", parallel, few, ECHO)
+            yield "launch gevent", (least[0] / jobs) / (plain[0] / few)
+            large = launch("spawn", parallel, jobs, ECHO, 300)
+            yield "launch 300 MB", ours[0] / large[0]
+    shell = launch("spawn-shell", 64, jobs, "uname")
+    yield "no shell", shell[0] / launch("spawn", 64, jobs, "uname")[0]
+
+
+def ends_to_ends(sqs: Sqs, folder: Path, scale: float) -> Samples:
+    """From the queue and back."""
+    jobs = round(3000 * scale)
+    least = jobs / floor(2, 64, jobs, ECHO)[0]
+    for delay in (DELAY, 0.005, 0.0):
+        sqs.ask("/reset", delay=delay)
+        sqs.fill("plain", job(command=ECHO), jobs)
+        with kicker(sqs, folder, "plain", slots=64) as one, Prober(one.address) as prober:
+            told = sqs.wait_for_deletes(jobs)
+            ticks = one.told()
+        ours = told["rate"]
+        yield f"end to end {delay * 1000:.0f} ms", ours / least
+        if delay == DELAY:
+            calls = sum(n for name, n in told["calls"].items() if name != "GetQueueUrl")
+            yield "calls", calls * 1000 / jobs
+            yield "tick", ticks["tick_p99"] * 1000
+            yield "stats", prober.p99() * 1000
+            yield "celery", ours / celery(sqs, scale)
+            yield "consumer", ours / consumer(sqs, scale)
+    with dynamodb_server(DELAY) as url:
+        yield "end to end locks", locked(sqs, folder, url, scale) / least
+
+
+def locked(sqs: Sqs, folder: Path, url: str, scale: float) -> float:
+    """Jobs a second with the throttle, and a lock for each."""
+    jobs = round(1500 * scale)
+    boto3.client("dynamodb", endpoint_url=url, **credentials()).create_table(
+        TableName="sqsjkr",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[
+            {"AttributeName": "Id", "KeyType": "HASH"},
+            {"AttributeName": "Type", "KeyType": "RANGE"},
+        ],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in ("Id", "Type")
+        ],
+    )
+    sqs.ask("/reset", delay=DELAY)
+    for number in range(jobs):
+        sqs.fill("locked", job(command=ECHO, lock_id=f"lock-{number}"), 1)
+    with kicker(sqs, folder, "locked", slots=64, dynamodb=url):
+        return sqs.wait_for_deletes(jobs)["rate"]
+
+
+def celery(sqs: Sqs, scale: float) -> float:
+    """Jobs a second of a Celery worker; prefork is the pool that its documentation advises."""
+    jobs = round(400 * scale)
+    sqs.ask("/reset", delay=DELAY)
+    env = {"SQS_PORT": str(sqs.port)}
+    send = (
+        "import celery_app, sys\nfor _ in range(int(sys.argv[1])): celery_app.run.delay('echo hi')"
+    )
+    subprocess.run(
+        [sys.executable, "-c", send, str(jobs)],
+        check=True,
+        cwd=HERE,
+        env={**clean_environment(), **AWS, **env},
+    )
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=ERROR"]
+    worker = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "-P", "prefork"]
+    with running([*worker, "-c", "16", *quiet], env=env):
+        return sqs.wait_for_deletes(jobs)["rate"]
+
+
+def consumer(sqs: Sqs, scale: float) -> float:
+    """Jobs a second of sqs-consumer, seven consumers of ten messages at a time."""
+    jobs = round(1000 * scale)
+    sqs.ask("/reset", delay=DELAY)
+    sqs.fill("consumer", job(command=ECHO), jobs)
+    program = ["node", str(HOME / "node" / "consumer.mjs"), "7"]
+    with running(program, env={"SQS_PORT": str(sqs.port)}):
+        return sqs.wait_for_deletes(jobs)["rate"]
+
+
+def latencies(sqs: Sqs, folder: Path, scale: float) -> Samples:
+    """From the send of a job to an idle kicker to its first step."""
+    sqs.ask("/reset", delay=0.0)
+    fifo = folder / "started"
+    fifo.unlink(missing_ok=True)
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDWR)
+    seconds = []
+    with kicker(sqs, folder, "latency", slots=20):
+        for _ in range(round(100 * scale)):
+            until(lambda: sqs.ask("/tell")["calls"].get("ReceiveMessage"))
+            sent = time.perf_counter()
+            sqs.fill("latency", job(command=f"echo >{fifo}"), 1)
+            os.read(reading, 1)
+            seconds.append(time.perf_counter() - sent)
+            time.sleep(0.08)  # The next poll is there, and the delete done.
+    os.close(reading)
+    seconds.sort()
+    yield "start p50", statistics.median(seconds) * 1000
+    yield "start p99", seconds[len(seconds) * 99 // 100] * 1000
+
+
+def crowd(sqs: Sqs, folder: Path, scale: float) -> Samples:
+    """A thousand jobs that run."""
+    jobs = round(1000 * scale)
+    sqs.ask("/reset", delay=0.0)
+    with kicker(sqs, folder, "crowd", slots=jobs) as one:
+        until(lambda: sqs.ask("/tell")["calls"].get("ReceiveMessage"))
+        process = psutil.Process(one.process.pid)
+        memory, descriptors = process.memory_info().rss, process.num_fds()
+        sqs.fill("crowd", job(command="exec sleep 100"), jobs)
+        until(lambda: one.stats()["workers"]["busy"] == jobs)
+        yield "job memory", (process.memory_info().rss - memory) / jobs / 1024
+        yield "job descriptors", (process.num_fds() - descriptors) / jobs
+        one.process.terminate()  # Before the block's own: two are one that does not wait.
+        one.process.terminate()
+
+
+def quiet(sqs: Sqs, folder: Path, rounds: int, scale: float) -> Samples:
+    """Kickers that mostly wait, all rounds side by side."""
+    sqs.ask("/reset", delay=DELAY)
+    with ExitStack() as stack:
+        kickers = [
+            stack.enter_context(kicker(sqs, folder, f"idle{n}", slots=20)) for n in range(rounds)
+        ]
+        time.sleep(3)
+        calls = sqs.ask("/tell")["calls"]["ReceiveMessage"]
+        processes = [psutil.Process(one.process.pid) for one in kickers]
+        used = [sum(process.cpu_times()[:2]) for process in processes]
+        seconds = 60 * scale
+        time.sleep(seconds)
+        minute = (sqs.ask("/tell")["calls"]["ReceiveMessage"] - calls) / rounds * 60 / seconds
+        for process, before in zip(processes, used, strict=True):
+            yield "idle calls", minute
+            yield "idle memory", process.memory_info().rss / 2**20
+            yield "idle cpu", (sum(process.cpu_times()[:2]) - before) / seconds * 100
+    yield from pairs(sqs, folder, rounds)
+
+
+def pairs(sqs: Sqs, folder: Path, rounds: int) -> Samples:
+    """Two kickers of one slot share ten jobs of four seconds; all rounds side by side."""
+    queues = [f"pair{number}" for number in range(rounds)]
+    sqs.ask("/reset", delay=DELAY)
+    with ExitStack() as stack:
+        for side in "ab":
+            (folder / side).mkdir()
+            for queue in queues:
+                stack.enter_context(kicker(sqs, folder / side, queue, slots=1))
+        time.sleep(3)
+        begun = time.monotonic()
+        for queue in queues:
+            sqs.fill(queue, job(command="sleep 4"), 10)
+        until(lambda: sqs.ask("/tell")["deleted"] == 10 * rounds)
+        for last in sqs.ask("/tell")["last"].values():
+            yield "pair", (last - begun) / 20
+
+
+class Prober:
+    """Asks for the statistics again and again during a block."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seconds: list[float] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def __enter__(self) -> "Prober":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def p99(self) -> float:
+        """Seconds."""
+        seconds = sorted(self._seconds)
+        return seconds[len(seconds) * 99 // 100]
+
+    def _ask(self) -> None:
+        try:
+            with stats_connection(self._path) as connection:
+                while not self._over.wait(0.01):
+                    asked = time.perf_counter()
+                    connection.request("GET", "/stats/metrics/v2")
+                    connection.getresponse().read()
+                    self._seconds.append(time.perf_counter() - asked)
+        except OSError:
+            pass  # The kicker stopped.
+
+
+def credentials() -> dict[str, str]:
+    """For boto3."""
+    return {
+        "aws_access_key_id": "x",
+        "aws_secret_access_key": "x",
+        "region_name": AWS["AWS_DEFAULT_REGION"],
+    }
+
+
+def measure(rounds: int, scale: float) -> dict[str, list[float]]:
+    """All figures, each once in every round."""
+    samples: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as name, sqs_server() as sqs:
+        folder = Path(name)
+        parts: list[Callable[[], Samples]] = [
+            lambda: launches(scale),
+            lambda: ends_to_ends(sqs, folder, scale),
+            lambda: latencies(sqs, folder, scale),
+            lambda: crowd(sqs, folder, scale),
+        ]
+        for number in range(rounds):
+            print(f"round {number + 1} of {rounds}", flush=True)
+            for part in parts:
+                for key, value in part():
+                    samples[key].append(value)
+        print("idle kickers", flush=True)
+        for key, value in quiet(sqs, folder, rounds, scale):
+            samples[key].append(value)
+    return samples
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--scale", type=float, default=1.0, help="of the jobs of each figure")
+    parser.add_argument("--output", type=Path, default=HOME / "results")
+    arguments = parser.parse_args()
+    begun = time.monotonic()
+    samples = measure(arguments.rounds, arguments.scale)
+    figures = [Figure(key, *FIGURES[key], samples=samples[key]) for key in FIGURES]
+    print(table(figures))
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    written = {
+        figure.key: {
+            "name": figure.name,
+            "median": figure.median,
+            "samples": figure.samples,
+            "target": figure.target,
+        }
+        for figure in figures
+    }
+    (arguments.output / "bench.json").write_text(json.dumps(written, indent=1) + "\n")
+    draw(figures, arguments.output / "bench.svg")
+    print(f"{time.monotonic() - begun:.0f} s; bench.json and bench.svg in {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
