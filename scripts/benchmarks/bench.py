@@ -182,17 +182,19 @@ def quiet(sqs: Sqs, folder: Path, rounds: int, scale: float) -> Samples:
     sqs.ask("/reset", delay=DELAY)
     with ExitStack() as stack:
         kickers = [
-            stack.enter_context(kicker(sqs, folder, f"idle{n}", slots=20)) for n in range(rounds)
+            stack.enter_context(kicker(sqs, folder, f"idle{n}", slots=20, tick=False))
+            for n in range(rounds)
         ]
         time.sleep(3)
-        calls = sqs.ask("/tell")["calls"]["ReceiveMessage"]
+        calls = sqs.ask("/tell")["receives"]
         processes = [psutil.Process(one.process.pid) for one in kickers]
         used = [sum(process.cpu_times()[:2]) for process in processes]
         seconds = 60 * scale
         time.sleep(seconds)
-        minute = (sqs.ask("/tell")["calls"]["ReceiveMessage"] - calls) / rounds * 60 / seconds
-        for process, before in zip(processes, used, strict=True):
-            yield "idle calls", minute
+        after = sqs.ask("/tell")["receives"]
+        for number, (process, before) in enumerate(zip(processes, used, strict=True)):
+            polls = after[f"idle{number}"] - calls[f"idle{number}"]
+            yield "idle calls", polls * 60 / seconds
             yield "idle memory", process.memory_info().rss / 2**20
             yield "idle cpu", (sum(process.cpu_times()[:2]) - before) / seconds * 100
     yield from pairs(sqs, folder, rounds)

@@ -54,7 +54,7 @@ def running(
         cwd=HERE,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if output else subprocess.DEVNULL,
-        stderr=None if output else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
         text=True,
     )
@@ -165,9 +165,18 @@ def stats_connection(path: Path) -> Iterator[http.client.HTTPConnection]:
 
 @contextmanager
 def kicker(
-    sqs: Sqs, folder: Path, queue: str, *, slots: int, dynamodb: str | None = None, more: str = ""
+    sqs: Sqs,
+    folder: Path,
+    queue: str,
+    *,
+    slots: int,
+    dynamodb: str | None = None,
+    tick: bool = True,
 ) -> Iterator[Kicker]:
-    """A kicker for the block, ready to receive. dynamodb: None for no locks and no throttle."""
+    """A kicker for the block.
+
+    dynamodb: None for no locks and no throttle. tick: whether it measures how its hub turns.
+    """
     backend = "dynamodb" if dynamodb else "none"
     address, conf = folder / f"{queue}.sock", folder / f"{queue}.toml"
     conf.write_text(
@@ -178,7 +187,6 @@ region = "us-east-1"
 [sqs]
 queue_name = "{queue}"
 receivers = 16
-{more}
 [kicker]
 max_concurrent_num = {slots}
 stats_socket = "{address}"
@@ -193,7 +201,8 @@ backend = "{backend}"
     env = {"AWS_ENDPOINT_URL_SQS": f"http://127.0.0.1:{sqs.port}"}
     if dynamodb:
         env["AWS_ENDPOINT_URL_DYNAMODB"] = dynamodb
-    program = [sys.executable, str(HERE / "kick.py"), str(conf)]
+    ours = [str(HERE / "kick.py"), str(conf)] if tick else ["-m", "sqsjkr_gevent", "-c", str(conf)]
+    program = [sys.executable, *ours]
     with running(program, env=env, output=True) as process:
         until(lambda: address.exists() and Path(f"/proc/{process.pid}").exists())
         yield Kicker(process, address)

@@ -6,8 +6,9 @@ Prints its port. It answers every call DELAY_SECONDS late, keeps no signature, a
 its end. Beside SQS's own actions it takes, each as POST with a JSON object:
 
 /fill   {"queue", "body", "count"}: put `count` messages into the queue.
-/tell   {}: the calls so far by action, the number of messages deleted, how many of them a second
-        between the first and the last tenth, and when the last was in each queue, in seconds of
+/tell   {}: the calls so far by action, the receives by queue, the
+        number of messages deleted, how many of them a second between the first and the last tenth,
+        and when the last was in each queue, in seconds of
         the monotonic clock.
 /reset  {"delay"}: forget queues, counts and times; answer so late from now on.
 """
@@ -67,6 +68,7 @@ class Sqs:
         self.calls: Counter[str] = Counter()
         self.deleted_at: list[float] = []
         self.last: dict[str, float] = {}
+        self.receives: Counter[str] = Counter()
 
     def queue(self, fields: dict) -> Queue:
         """The queue that a request names; any name will do."""
@@ -128,6 +130,7 @@ class Sqs:
     async def ReceiveMessage(self, fields: dict) -> str:  # noqa: N802
         """Up to ten messages, or a long poll."""
         queue = self.queue(fields)
+        self.receives[fields["QueueUrl"].rpartition("/")[2]] += 1
         queue.take_back_lapsed()
         if not queue.waiting and fields.get("WaitTimeSeconds"):
             poller = asyncio.get_running_loop().create_future()
@@ -189,7 +192,7 @@ class Sqs:
                 queue.put(self.message(fields["body"]))
             return "{}"
         if path == "/tell":
-            return json.dumps({"calls": self.calls, **self.deletes()})
+            return json.dumps({"calls": self.calls, "receives": self.receives, **self.deletes()})
         self.reset(fields["delay"])
         return "{}"
 
