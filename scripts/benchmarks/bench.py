@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import boto3
 import psutil
 from figures import FIGURES, Figure, draw, table
 from processes import (
@@ -91,17 +90,6 @@ def ends_to_ends(sqs: Sqs, folder: Path, scale: float) -> Samples:
 def locked(sqs: Sqs, folder: Path, url: str, scale: float) -> float:
     """Jobs a second with the throttle, and a lock for each."""
     jobs = round(1500 * scale)
-    boto3.client("dynamodb", endpoint_url=url, **credentials()).create_table(
-        TableName="sqsjkr",
-        BillingMode="PAY_PER_REQUEST",
-        KeySchema=[
-            {"AttributeName": "Id", "KeyType": "HASH"},
-            {"AttributeName": "Type", "KeyType": "RANGE"},
-        ],
-        AttributeDefinitions=[
-            {"AttributeName": name, "AttributeType": "S"} for name in ("Id", "Type")
-        ],
-    )
     sqs.ask("/reset", delay=DELAY)
     for number in range(jobs):
         sqs.fill("locked", job(command=ECHO, lock_id=f"lock-{number}"), 1)
@@ -250,15 +238,6 @@ class Prober:
                     self._seconds.append(time.perf_counter() - asked)
         except OSError:
             pass  # The kicker stopped.
-
-
-def credentials() -> dict[str, str]:
-    """For boto3."""
-    return {
-        "aws_access_key_id": "x",
-        "aws_secret_access_key": "x",
-        "region_name": AWS["AWS_DEFAULT_REGION"],
-    }
 
 
 def measure(rounds: int, scale: float) -> dict[str, list[float]]:

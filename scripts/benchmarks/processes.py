@@ -104,8 +104,8 @@ def sqs_server() -> Iterator[Sqs]:
 @contextmanager
 def dynamodb_server(delay: float) -> Iterator[str]:
     """A DynamoDB for the block; its address."""
-    program = HOME / "node" / "dynamodb.mjs"
-    with running(["node", str(program), str(round(delay * 1000))], output=True) as process:
+    program = [sys.executable, str(HERE / "dynamodb_server.py"), str(delay)]
+    with running(program, output=True) as process:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
 
 

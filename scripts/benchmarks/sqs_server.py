@@ -22,7 +22,7 @@ import time
 from collections import Counter, deque
 from itertools import count
 
-FOREVER = 12 * 3600
+from http_server import serve
 
 
 class Queue:
@@ -197,65 +197,5 @@ class Sqs:
         return "{}"
 
 
-class Connection(asyncio.Protocol):
-    """HTTP/1.1 with keep-alive, one request at a time."""
-
-    def __init__(self, sqs: Sqs) -> None:
-        self.sqs = sqs
-        self.buffer = b""
-
-    def connection_made(self, transport) -> None:
-        """Keep the transport."""
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        """Serve a request once it is whole."""
-        self.buffer += data
-        head, end, rest = self.buffer.partition(b"\r\n\r\n")
-        if not end:
-            return
-        headers = {}
-        first, *lines = head.decode("latin-1").split("\r\n")
-        for line in lines:
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        length = int(headers.get("content-length", 0))
-        if headers.get("expect"):
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            headers["expect"] = ""
-        if len(rest) < length:
-            return
-        self.buffer = rest[length:]
-        fields = json.loads(rest[:length] or b"{}")
-        self.serving = asyncio.ensure_future(self.serve(first.split()[1], headers, fields))
-
-    async def serve(self, path: str, headers: dict, fields: dict) -> None:
-        """Answer."""
-        action = headers.get("x-amz-target", "").rpartition(".")[2]
-        if not action:
-            self.answer(self.sqs.control(path, fields))
-            return
-        text = await self.sqs.do(action, fields)
-        asyncio.get_running_loop().call_later(self.sqs.delay, self.answer, text)
-
-    def answer(self, text: str) -> None:
-        """Send it in one piece."""
-        body = text.encode()
-        head = (
-            "HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\n"
-            f"x-amzn-RequestId: 0\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
-
-
-async def main(delay: float) -> None:
-    """Serve until killed."""
-    sqs = Sqs(delay)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(sqs), "127.0.0.1", 0)
-    sqs.port = server.sockets[0].getsockname()[1]
-    print(sqs.port, flush=True)
-    await server.serve_forever()
-
-
 if __name__ == "__main__":
-    asyncio.run(main(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0))
+    asyncio.run(serve(Sqs(float(sys.argv[1]) if len(sys.argv) > 1 else 0.0)))
