@@ -15,8 +15,11 @@ from .health import Health
 from .locker import LeasedLocker, Locker, NoLocker
 from .throttler import LeasedThrottler, NoThrottler, Throttler
 
-#: Most calls to DynamoDB at a time, and how often botocore tries each.
-CONNECTIONS = 16
+#: Least and most calls to DynamoDB at a time, between them one for each slot: jobs wait for them.
+CONNECTIONS_LEAST = 16
+CONNECTIONS_MOST = 100
+
+#: How often botocore tries each call.
 ATTEMPTS = 3
 
 
@@ -98,7 +101,10 @@ class Stores:
                 self._session,
                 "dynamodb",
                 self._config.account,
-                connections=CONNECTIONS,
+                connections=max(
+                    CONNECTIONS_LEAST,
+                    min(CONNECTIONS_MOST, self._config.kicker.max_concurrent_num),
+                ),
                 observe=self._health.observer("dynamodb"),
                 attempts=ATTEMPTS,
             )
