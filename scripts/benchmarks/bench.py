@@ -156,13 +156,25 @@ def crowd(sqs: Sqs, folder: Path, scale: float) -> Samples:
     with kicker(sqs, folder, "crowd", slots=jobs) as one:
         until(lambda: sqs.ask("/tell")["calls"].get("ReceiveMessage"))
         process = psutil.Process(one.process.pid)
-        memory, descriptors = process.memory_info().rss, process.num_fds()
+        memory, pipes = process.memory_info().rss, pipes_of(process)
         sqs.fill("crowd", job(command="exec sleep 100"), jobs)
         until(lambda: one.stats()["workers"]["busy"] == jobs)
+        until(lambda: pipes_of(process) - pipes <= jobs)  # Each start is over.
         yield "job memory", (process.memory_info().rss - memory) / jobs / 1024
-        yield "job descriptors", (process.num_fds() - descriptors) / jobs
+        yield "job descriptors", (pipes_of(process) - pipes) / jobs
         one.process.terminate()  # Before the block's own: two are one that does not wait.
         one.process.terminate()
+
+
+def pipes_of(process: psutil.Process) -> int:
+    """Pipe ends that a process holds."""
+    count = 0
+    for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+        try:
+            count += str(entry.readlink()).startswith("pipe:")
+        except FileNotFoundError:
+            continue  # Closed meanwhile.
+    return count
 
 
 def quiet(sqs: Sqs, folder: Path, rounds: int, scale: float) -> Samples:
@@ -231,7 +243,7 @@ class Prober:
     def _ask(self) -> None:
         try:
             with stats_connection(self._path) as connection:
-                while not self._over.wait(0.01):
+                while not self._over.wait(0.03):
                     asked = time.perf_counter()
                     connection.request("GET", "/stats/metrics/v2")
                     connection.getresponse().read()
