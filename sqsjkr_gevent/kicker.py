@@ -182,7 +182,13 @@ class Kicker:
         )
         receivers.start()
         parts.health.state = "running"
-        log.info("started", version=__version__, queue=config.sqs.queue_name, name=parts.name)
+        log.info(
+            "started",
+            version=__version__,
+            queue=config.sqs.queue_name,
+            name=parts.name,
+            launcher=parts.launcher.name,
+        )
         self._stop.wait()
         circuit.stop()
         self._drain(receivers, throttler)

@@ -14,9 +14,6 @@ from .clock import Clock
 from .errors import OverLifeTime, Stopping
 from .rate import Rate
 
-#: Messages of one receive. Source as in aws/sqs.py.
-_BATCH = 10
-
 #: Seconds over which completions are measured.
 _RATE_OVER = 5.0
 
@@ -77,11 +74,17 @@ class Places:
     """
 
     def __init__(
-        self, size: int, room: WaitingRoom, *, waiting_most: int, clock: Clock = time.monotonic
+        self,
+        size: int,
+        room: WaitingRoom,
+        *,
+        waiting_most: int,
+        clock: Clock = time.monotonic,
     ) -> None:
         self._size = size
         self._room = room
         self._waiting_most = waiting_most
+        self._batch = 0
         self._taken = 0
         self._turn = BoundedSemaphore()
         self._enough = 1
@@ -96,7 +99,7 @@ class Places:
         if not 1 <= during_a_receive < math.inf:
             return 0
         # A receive is made for a whole batch of places, so that many are free when it begins.
-        return min(self._size, int(during_a_receive) + _BATCH)
+        return min(self._size, int(during_a_receive) + self._batch)
 
     @property
     def free(self) -> int:
@@ -113,8 +116,10 @@ class Places:
     def gather(self, most: int, linger: float, timeout: float) -> int:
         """Take up to `most` places: as many as are free `linger` seconds after the first was.
 
-        Answers 0 where none is within `timeout` seconds, or as soon as woken.
+        most: what one receive brings at most. Answers 0 where none is within `timeout` seconds, or
+        as soon as woken.
         """
+        self._batch = most
         with self._turn:
             self.wait(timeout)
             if self.free:

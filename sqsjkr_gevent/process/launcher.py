@@ -34,16 +34,19 @@ class Child(Protocol):
 
 
 class Launcher(Protocol):
-    """Starts processes."""
+    """Starts processes. name: as `[kicker] launcher` and the log have it."""
+
+    name: str
 
     def start(
         self, path: str, argv: Sequence[str], env: Mapping[str, str], stdin: int | None = None
     ) -> Child:
         """Start the program at `path` as `argv` with exactly the environment `env`.
 
-        stdin: a descriptor, None for /dev/null. Signal mask and dispositions are the default, and
-        no descriptor but 0-2 is open in it. Raises CannotExecute where no host can, HostExhausted
-        where this one cannot now.
+        env: quickest as a ChainMap of the job's own and of what all jobs inherit, which is never
+        changed. stdin: a descriptor, None for /dev/null. Signal mask and dispositions are the
+        default, and no descriptor but 0-2 is open in it. Raises CannotExecute where no host can,
+        HostExhausted where this one cannot now.
         """
 
     def close(self) -> None:

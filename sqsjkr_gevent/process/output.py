@@ -15,6 +15,7 @@ from .libc import forget
 _read = monkey.get_original("os", "read")
 _close = monkey.get_original("os", "close")
 
+#: Bytes that a pipe holds by default, pipe(7).
 _PIECE = 65536
 _READABLE = 1
 
@@ -95,8 +96,10 @@ class OutputReader:
 
     def read(self) -> None:
         """Read what is there now; if that is not all, go on as more comes."""
-        while not self.closed.is_set() and self._read_some():
-            pass
+        # A piece is all that a pipe holds, and then comes the end; whoever writes on and on while
+        # this reads must not keep the hub here.
+        if self._read_some():
+            self._read_some()
         if not self.closed.is_set() and not self._watched:
             self._watch()
 

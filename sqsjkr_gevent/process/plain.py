@@ -30,6 +30,8 @@ class _PlainChild:
 class PlainLauncher:
     """Forks, so each start takes the longer the larger the kicker is."""
 
+    name = "plain"
+
     def start(
         self, path: str, argv: Sequence[str], env: Mapping[str, str], stdin: int | None = None
     ) -> Child:

@@ -103,6 +103,8 @@ class _Variables:
 class SpawnLauncher:
     """See Launcher. Raises Unsupported where the libc lacks what it needs."""
 
+    name = "spawn"
+
     def __init__(self) -> None:
         self._libc = PosixSpawn()
         self._null = _open_null()

@@ -3,8 +3,10 @@
 Run by its path, `python -I -S watcher.py MARK SILENCE`, so it imports nothing of the package and
 starts in milliseconds. Its stdin is a pipe that only the kicker writes to: each byte is a beat. At
 the end of the pipe, or after SILENCE seconds without a beat, it kills every process whose
-environment has SQSJKR_RUN_ID=MARK:..., whatever session or group that is in. There is no race at
-the end: a child that was forked but has not executed its command yet still holds the pipe open.
+environment has SQSJKR_RUN_ID=MARK:..., whatever session or group that is in. A process has that
+only once it executes its command, which may come a moment after its kicker's death: so after the
+end of the pipe the watcher looks again, for SILENCE seconds, and the longer apart the later. No
+other kicker runs the jobs before that: their leases have more than SILENCE left.
 """
 
 import os
@@ -61,6 +63,17 @@ def kill_marked(mark: str, within: float = float("inf")) -> "list[int]":
         time.sleep(_LOOK)
 
 
+def _kill_late_ones(mark: str, within: float) -> None:
+    until = time.monotonic() + within
+    wait = _LOOK
+    while True:
+        kill_marked(mark)
+        if time.monotonic() >= until:
+            return
+        time.sleep(wait)
+        wait *= 2
+
+
 def _is_zombie(pid: int) -> bool:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
@@ -80,7 +93,7 @@ def main(mark: str, silence: float) -> None:
         if FAREWELL in beats:
             return
         if not beats:
-            kill_marked(mark)
+            _kill_late_ones(mark, silence)
             return
 
 

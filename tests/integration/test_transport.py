@@ -246,18 +246,16 @@ class TestTls:
         assert is_lean(client)
         assert ("http://x/1/q", 200) == outcome(client)
 
-    def test_an_unknown_authority_is_refused(self, scripted, authority):
-        """Nothing is sent to it."""
-        server = scripted(answer(b"200 OK", URL), **authority("localhost"))
-        client = make_client(server.url)
-        assert is_lean(client)
-        assert ("SSLError", "SSLError") == outcome(client)
-        assert [] == server.seen
-
-    def test_another_hosts_certificate_is_refused(self, scripted, authority, monkeypatch):
-        """Though its authority is trusted."""
-        files = authority("example.com")
-        monkeypatch.setattr(transport, "get_cert_path", lambda _: files["certfile"])
+    @pytest.mark.parametrize(
+        ("host", "trusted"),
+        [("localhost", False), ("example.com", True)],
+        ids=["unknown authority", "another host's"],
+    )
+    def test_a_wrong_certificate_is_refused(self, scripted, authority, monkeypatch, host, trusted):
+        """Nothing is sent to the server."""
+        files = authority(host)
+        if trusted:
+            monkeypatch.setattr(transport, "get_cert_path", lambda _: files["certfile"])
         server = scripted(answer(b"200 OK", URL), **files)
         client = make_client(server.url)
         assert is_lean(client)

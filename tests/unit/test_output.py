@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from sqsjkr_gevent.process import output as output_module
 from sqsjkr_gevent.process.output import Output, OutputReader
 
 
@@ -63,4 +64,23 @@ def test_closing_ends_the_reading_while_the_other_end_is_held():
     assert reader.closed.is_set()
     with pytest.raises(BrokenPipeError):
         os.write(writing, b"x")
+    os.close(writing)
+
+
+def test_a_writer_that_goes_on_and_on_does_not_keep_the_hub(monkeypatch):
+    """read() takes what is there; the rest comes by the hub's own callbacks."""
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    reader = OutputReader(reading, 64)
+    reads = []
+
+    def never_empty(fd, size):
+        reads.append(size)
+        assert len(reads) < 10
+        return b"x"
+
+    monkeypatch.setattr(output_module, "_read", never_empty)
+    reader.read()
+    assert (2, False) == (len(reads), reader.closed.is_set())
+    reader.close()
     os.close(writing)

@@ -244,7 +244,8 @@ def clock() -> Clock:
 
 
 def works(places: Places, clock: Clock, *, every: float, receive_takes: float) -> None:
-    """A minute in which a job ends every so many seconds."""
+    """A minute in which a job ends every so many seconds, and a receive is for ten messages."""
+    places.give(places.gather(10, 0, 0))
     for _ in range(round(60 / every)):
         clock.now += every
         places.received_in(receive_takes)
