@@ -49,7 +49,7 @@ def job(**fields: object) -> str:
 
 def launches(scale: float) -> Samples:
     """Starting processes, with no queue."""
-    jobs = round(1500 * scale)
+    jobs = round(1000 * scale)
     for parallel in (8, 64, 256):
         least, ours = floor(1, parallel, jobs, ECHO), launch("spawn", parallel, jobs, ECHO)
         yield f"launch {parallel}", least[0] / ours[0]
@@ -66,7 +66,7 @@ def launches(scale: float) -> Samples:
 
 def ends_to_ends(sqs: Sqs, folder: Path, scale: float) -> Samples:
     """From the queue and back."""
-    jobs = round(3000 * scale)
+    jobs = round(2000 * scale)
     least = jobs / floor(2, 64, jobs, ECHO)[0]
     for delay in (DELAY, 0.005, 0.0):
         sqs.ask("/reset", delay=delay)
@@ -89,7 +89,7 @@ def ends_to_ends(sqs: Sqs, folder: Path, scale: float) -> Samples:
 
 def locked(sqs: Sqs, folder: Path, url: str, scale: float) -> float:
     """Jobs a second with the throttle, and a lock for each."""
-    jobs = round(1500 * scale)
+    jobs = round(600 * scale)
     sqs.ask("/reset", delay=DELAY)
     for number in range(jobs):
         sqs.fill("locked", job(command=ECHO, lock_id=f"lock-{number}"), 1)
@@ -99,7 +99,7 @@ def locked(sqs: Sqs, folder: Path, url: str, scale: float) -> float:
 
 def celery(sqs: Sqs, scale: float) -> float:
     """Jobs a second of a Celery worker; prefork is the pool that its documentation advises."""
-    jobs = round(400 * scale)
+    jobs = round(200 * scale)
     sqs.ask("/reset", delay=DELAY)
     env = {"SQS_PORT": str(sqs.port)}
     send = (
@@ -119,7 +119,7 @@ def celery(sqs: Sqs, scale: float) -> float:
 
 def consumer(sqs: Sqs, scale: float) -> float:
     """Jobs a second of sqs-consumer, seven consumers of ten messages at a time."""
-    jobs = round(1000 * scale)
+    jobs = round(500 * scale)
     sqs.ask("/reset", delay=DELAY)
     sqs.fill("consumer", job(command=ECHO), jobs)
     program = ["node", str(HOME / "node" / "consumer.mjs"), "7"]
