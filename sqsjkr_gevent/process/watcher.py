@@ -5,8 +5,8 @@ starts in milliseconds. Its stdin is a pipe that only the kicker writes to: each
 the end of the pipe, or after SILENCE seconds without a beat, it kills every process whose
 environment has SQSJKR_RUN_ID=MARK:..., whatever session or group that is in. A process has that
 only once it executes its command, which may come a moment after its kicker's death: so after the
-end of the pipe the watcher looks again, for SILENCE seconds, and the longer apart the later. No
-other kicker runs the jobs before that: their leases have more than SILENCE left.
+end of the pipe the watcher looks again, for some seconds, and the longer apart the later. No other
+kicker runs the jobs before that: their leases have more than SILENCE left.
 """
 
 import os
@@ -20,6 +20,9 @@ VARIABLE = "SQSJKR_RUN_ID"
 
 #: What a kicker writes that stops in order: what its jobs left running on purpose may live on.
 FAREWELL = b"q"
+
+#: Most seconds after the end of the pipe in which a process may still come to its mark.
+_LATE_MOST = 5.0
 
 #: Seconds between two looks for processes that were forked while others were killed.
 _LOOK = 0.02
@@ -68,9 +71,10 @@ def _kill_late_ones(mark: str, within: float) -> None:
     wait = _LOOK
     while True:
         kill_marked(mark)
-        if time.monotonic() >= until:
+        left = until - time.monotonic()
+        if left <= 0:
             return
-        time.sleep(wait)
+        time.sleep(min(wait, left))
         wait *= 2
 
 
@@ -93,7 +97,7 @@ def main(mark: str, silence: float) -> None:
         if FAREWELL in beats:
             return
         if not beats:
-            _kill_late_ones(mark, silence)
+            _kill_late_ones(mark, min(silence, _LATE_MOST))
             return
 
 
