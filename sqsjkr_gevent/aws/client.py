@@ -1,18 +1,24 @@
 """Sessions and clients: how every call to AWS is made, bounded and watched."""
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import boto3.session
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
+from botocore.utils import get_environ_proxies
 from gevent.lock import BoundedSemaphore
 
 from .. import __version__
 from ..config import AccountSection
 from ..errors import ConfigError
 from .pace import Pace
-from .transport import LeanTransport, may_be_lean
+
+try:
+    from .transport import LeanTransport
+except ImportError:  # Python 3.10 has no geventhttpclient that is new enough.
+    LeanTransport = None  # type: ignore[assignment,misc]
 
 #: Seconds to connect and to wait for bytes of an answer. A long poll adds its own wait.
 CONNECT_TIMEOUT = 5.0
@@ -86,7 +92,9 @@ class Client:
 
         events = self._client.meta.events
         events.register("before-send", self._pace.before_send)
-        if may_be_lean(self._client.meta.endpoint_url, _ca_bundle(session)):
+        if LeanTransport is not None and may_be_lean(
+            self._client.meta.endpoint_url, _ca_bundle(session)
+        ):
             transport = LeanTransport(
                 connections=connections,
                 connect_timeout=CONNECT_TIMEOUT,
@@ -117,6 +125,17 @@ class Client:
         else:
             self._pace.failed()
         self._observe(operation, error)
+
+
+def may_be_lean(endpoint_url: str, ca_bundle: str | None) -> bool:
+    """Whether nothing about the way to an endpoint is unusual: no proxy, no trust of its own.
+
+    ca_bundle: of botocore's configuration, from the profile or AWS_CA_BUNDLE.
+    """
+    if get_environ_proxies(endpoint_url):
+        return False
+    own_trust = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")
+    return not (own_trust and endpoint_url.startswith("https:"))
 
 
 def _ca_bundle(session: Session) -> str | None:

@@ -5,7 +5,6 @@ answers. What is offered, credentials, signature, retries, and what is made of t
 botocore's; only the way in between is shorter than through urllib3.
 """
 
-import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from ssl import SSLError as PythonSSLError
@@ -21,9 +20,11 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.httpsession import get_cert_path
-from botocore.utils import get_environ_proxies
-from geventhttpclient import HTTPClient
+from geventhttpclient.client import IDEMPOTENT_METHODS, HTTPClient
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
+
+# Before 2.6 it sent a request again that may have been heard, a POST as well.
+assert "POST" not in IDEMPOTENT_METHODS
 
 #: Bytes of one read: a full answer of ten short messages.
 _BLOCK = 16384
@@ -96,17 +97,6 @@ class _Raw:
 
     def stream(self, **_: object) -> Iterator[bytes]:
         yield self._body
-
-
-def may_be_lean(endpoint_url: str, ca_bundle: str | None) -> bool:
-    """Whether nothing about the way to an endpoint is unusual: no proxy, no trust of its own.
-
-    ca_bundle: of botocore's configuration, from the profile or AWS_CA_BUNDLE.
-    """
-    if get_environ_proxies(endpoint_url):
-        return False
-    own_trust = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")
-    return not (own_trust and endpoint_url.startswith("https:"))
 
 
 @lru_cache(maxsize=100)

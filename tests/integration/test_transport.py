@@ -15,9 +15,11 @@ from cryptography.x509.oid import NameOID
 from gevent.server import StreamServer
 
 from sqsjkr_gevent.aws import client as client_module
-from sqsjkr_gevent.aws import transport
 from sqsjkr_gevent.aws.client import Client, make_session
 from sqsjkr_gevent.config import AccountSection
+
+#: On Python 3.10 there is none: everything is botocore's.
+transport = pytest.importorskip("sqsjkr_gevent.aws.transport", exc_type=ImportError)
 
 URL = b'{"QueueUrl":"http://x/1/q"}'
 DENIED = b'{"__type":"com.amazon.coral.service#AccessDeniedException","message":"no"}'
@@ -164,6 +166,13 @@ def test_a_server_that_never_answers_is_given_up(scripted, monkeypatch):
     server = scripted(None)
     assert ("ReadTimeoutError", "ReadTimeoutError") == outcome(make_client(server.url))
     assert 1 == len(server.seen)  # Sent once: repeating is up to others.
+
+
+def test_a_request_that_was_not_answered_is_not_sent_again(scripted):
+    """It may have been heard: whether to repeat it is for those to say who know what it does."""
+    server = scripted(b"", True)
+    outcome(make_client(server.url))
+    assert 1 == len(server.seen)
 
 
 @pytest.mark.parametrize(
