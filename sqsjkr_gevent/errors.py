@@ -26,11 +26,15 @@ class Held(SqsjkrError):
 
     lapses_in: seconds until the holder's lease lapses if it is not renewed, as far as this
     observer can tell; None where the holder has no lease.
+    holder: whoever holds it, as the store names it; None where that is not known.
     """
 
-    def __init__(self, text: str = "", *, lapses_in: float | None = None) -> None:
+    def __init__(
+        self, text: str = "", *, lapses_in: float | None = None, holder: str | None = None
+    ) -> None:
         super().__init__(text)
         self.lapses_in = lapses_in
+        self.holder = holder
 
 
 class AlreadyLocked(Held):
