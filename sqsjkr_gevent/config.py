@@ -13,6 +13,7 @@ from typing import Any
 from .config_names import SECTIONS, Given, check, from_keywords, from_overrides, from_tables
 from .config_sections import (
     AccountSection,
+    HistorySection,
     KickerSection,
     LockerSection,
     LogSection,
@@ -28,6 +29,7 @@ from .template import expand
 __all__ = [
     "AccountSection",
     "Config",
+    "HistorySection",
     "KickerSection",
     "LockerSection",
     "LogSection",
@@ -58,6 +60,7 @@ class Config:
     locker: LockerSection = field(default_factory=LockerSection)
     throttler: ThrottlerSection = field(default_factory=ThrottlerSection)
     retry: RetrySection = field(default_factory=RetrySection)
+    history: HistorySection = field(default_factory=HistorySection)
     log: LogSection = field(default_factory=LogSection)
 
     @classmethod

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from .config_checks import Check, nearest
 from .config_sections import (
     AccountSection,
+    HistorySection,
     KickerSection,
     LockerSection,
     LogSection,
@@ -32,6 +33,7 @@ SECTIONS: Mapping[str, type] = {
     "locker": LockerSection,
     "throttler": ThrottlerSection,
     "retry": RetrySection,
+    "history": HistorySection,
     "log": LogSection,
 }
 

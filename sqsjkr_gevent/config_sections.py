@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .config_checks import Check, boolean, choice, duration, integer, matching, optional, text
-from .config_values import account_id, backend_name, exit_code_list, inherited_names, web_url
+from .config_values import (
+    account_id,
+    backend_name,
+    days,
+    exit_code_list,
+    inherited_names,
+    token,
+    web_url,
+)
 
 #: SQS hides no message longer than 12 hours, and waits no longer than 20 seconds for one.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -17,6 +25,8 @@ MAX_WAIT = 20
 #: SQS keeps a message from 60 seconds to 14 days (MessageRetentionPeriod, the same page).
 MIN_RETENTION = 60
 MAX_RETENTION = 14 * 24 * 3600
+#: Seconds; ends are removed once a minute.
+MIN_KEEP = 60
 
 QUEUE_NAME = matching(
     r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo",
@@ -61,6 +71,7 @@ class KickerSection:
     stats_port: int = key(integer(0, 65535), default=8061)
     stats_socket: str | None = key(optional(text), default=None)
     stats_host: str = key(text, default="127.0.0.1")
+    stats_token: str | None = key(optional(token), default=None)
     kill_over_life_time: bool = key(boolean, default=False)
     timeout: float = key(duration(), default=0.0)
     kill_grace: float = key(duration(), default=10.0)
@@ -98,6 +109,14 @@ class RetrySection:
     max_attempts: int = key(integer(1), default=5)
     backoff: float = key(duration(0, MAX_VISIBILITY, above=True), default=10.0)
     max_backoff: float = key(duration(0, MAX_VISIBILITY, above=True), default=900.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistorySection:
+    """[history]: the ends of jobs. path None: the last thousand, in memory."""
+
+    path: str | None = key(optional(text), default=None)
+    keep: float = key(days(MIN_KEEP), default=7 * 86400.0)
 
 
 @dataclass(frozen=True, kw_only=True)

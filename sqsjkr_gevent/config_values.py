@@ -4,7 +4,7 @@ import re
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from .config_checks import integer, matching, nearest, text, wrong
+from .config_checks import Check, duration, integer, matching, nearest, text, wrong
 
 BACKENDS = ("dynamodb", "sqlite", "memory", "none")
 
@@ -43,6 +43,25 @@ def web_url(value: object) -> str:
     if not fine or re.search(r"\s", str(value)):
         raise wrong("a URL such as http://127.0.0.1:4566", value)
     return str(value)
+
+
+def token(value: object) -> str:
+    """What a client shows to be let in; it has to fit into a header of HTTP."""
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]{8,}", value):
+        # Not the value: it is a secret.
+        raise ValueError("expected 8 or more letters, digits and signs of ASCII, without blanks")
+    return value
+
+
+def days(low: float) -> Check:
+    """Seconds, at least `low`, of a duration, or of whole days such as "7d"."""
+    seconds = duration(low)
+
+    def check(value: object) -> float:
+        whole = re.fullmatch(r"([0-9]{1,5})d", value) if isinstance(value, str) else None
+        return float(seconds(int(whole[1]) * 86400 if whole else value))
+
+    return check
 
 
 def exit_code_list(value: object) -> tuple[int, ...] | Literal["any"]:

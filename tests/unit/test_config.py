@@ -69,6 +69,7 @@ TABLE: list[tuple[str, str, object, str, object, list[str]]] = [
     ("kicker", "stats_port", 8061, "65535", 65535, ['"http"']),
     ("kicker", "stats_socket", None, '"/run/x.sock"', "/run/x.sock", ["1", '" "']),
     ("kicker", "stats_host", "127.0.0.1", '"::"', "::", ['""', "1"]),
+    ("kicker", "stats_token", None, '"abc-DEF_12~"', "abc-DEF_12~", ['"short"', '"a b c d e f"', "1"]),
     ("kicker", "kill_over_life_time", False, "true", True, ["1", '"true"']),
     ("kicker", "timeout", 0.0, '"1h"', 3600.0, ["-1", '"-1s"', "1.5", '"1"']),
     ("kicker", "kill_grace", 10.0, "0", 0.0, ["-1", '"1d"', "false"]),
@@ -93,6 +94,9 @@ TABLE: list[tuple[str, str, object, str, object, list[str]]] = [
     ("retry", "max_attempts", 5, "1", 1, ["0", '"5"', "true"]),
     ("retry", "backoff", 10.0, '"500ms"', 0.5, ["0", "-1", '"12h1s"', '"15m1s"']),
     ("retry", "max_backoff", 900.0, '"12h"', 43200.0, ["0", "43201", "9"]),
+    ("history", "path", None, '"/var/lib/h.db"', "/var/lib/h.db", ["1", '" "']),
+    ("history", "keep", 604800.0, '"30d"', 2592000.0, ['"7 d"', '"1.5d"', "59", '"0d"', '"-1d"']),
+    ("history", "keep", 604800.0, '"36h"', 129600.0, ['"999999d"', "true"]),
     ("log", "level", "info", '"debug"', "debug", ['"verbose"', "1", '"INFO"']),
     ("log", "level", "info", '"warn"', "warn", []),
     ("log", "level", "info", '"warning"', "warning", []),
@@ -522,6 +526,7 @@ def test_the_sample_config_shows_every_key_with_its_default() -> None:
     shown = re.sub(r"^stats_socket.*", "", shown, flags=re.MULTILINE)
     config, plain = loads(shown), loads(sample())
     examples = {"profile", "endpoint_url", "dead_letter_queue", "life_time_trigger", "retention"}
+    examples |= {"stats_token", "path"}
     for section, key in CHECKS:
         if key not in examples:
             assert getattr(getattr(plain, section), key) == getattr(getattr(config, section), key)
