@@ -50,6 +50,7 @@ setup(
         "click>=8.1",
         "structlog>=24",
         "rich>=13",
+        "prometheus_client>=0.21",
     ],
     extras_require={
         "local": [
@@ -62,6 +63,8 @@ setup(
             "hypothesis>=6.100",
             "psutil>=5.9",
             "cryptography>=42",
+            "selenium>=4.20",
+            "jsonschema>=4.20",
             "tox>=4.20",
             # A new release of these three can bring new complaints: let it come by a commit.
             "ruff>=0.17,<0.18",

@@ -2,26 +2,35 @@
 
 import os
 import socket
+import time
 import uuid
+from collections import deque
+from collections.abc import Mapping
 
-from .aws.client import make_session
+from .aws.client import Observer, error_code, make_session
 from .aws.sqs import Queue
+from .backends.history import SqliteHistory
 from .circuit import Circuit
 from .claims import Claims
 from .config import Config
+from .depth import QueueDepth
 from .environment import Environment
 from .executor import Executor
 from .groups import Groups
 from .health import Health
+from .history import History, MemoryHistory
 from .keeper import Keeper, margin
+from .live import Live
 from .locker import LeasedLocker
 from .locks import Locks
+from .metrics import Metrics
 from .places import Places, WaitingRoom
 from .process.guard import Guard
 from .process.launchers import make_launcher
 from .process.runner import Runner
 from .report import Report
 from .retry import RetryPolicy
+from .run import Run
 from .settler import Settler
 from .slots import Slots
 from .stats import Stats
@@ -29,16 +38,26 @@ from .throttler import LeasedThrottler
 from .trigger import Trigger
 from .worker import JobDefaults, Worker
 
+#: Waits of jobs that are remembered, for what is usual now.
+RECENT = 100
+
 #: Seconds that a receive may take beyond its long poll before it counts as standing still.
 RECEIVE_SLACK = 30.0
 
 
 class Parts:
-    """What a kicker is made of before its queue is known to exist."""
+    """What a kicker is made of before its queue is known to exist.
 
-    def __init__(self, config: Config) -> None:
+    history: None for the one that the config names.
+    """
+
+    def __init__(self, config: Config, history: History | None = None) -> None:
         kicker = config.kicker
+        #: Names this kicker in lock and throttle stores, apart from all others there ever were.
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.stats = Stats()
+        self.metrics = Metrics()
+        self.history = history or _history(config, self.name)
         self.health = Health(receive_within=config.sqs.wait_time + RECEIVE_SLACK)
         self.keeper = Keeper()
         self.room = WaitingRoom()
@@ -50,12 +69,37 @@ class Parts:
             self.launcher, output_limit=kicker.output_limit, kill_grace=kicker.kill_grace
         )
         self.session = make_session(config.account)
-        self.queue = Queue(
-            self.session, config.account, config.sqs, observe=self.health.observer("sqs")
-        )
-        #: Names this kicker in lock and throttle stores, apart from all others there ever were.
-        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.queue = Queue(self.session, config.account, config.sqs, observe=self.observer("sqs"))
+        self.depth = QueueDepth(self.queue.depth)
+        #: Of the last jobs that started, in seconds.
+        self.waits: deque[float] = deque(maxlen=RECENT)
         self.guard = Guard(self.name, _silence(config))
+
+    def observer(self, service: str) -> Observer:
+        """Told of every call of that service."""
+        judge = self.health.observer(service)
+        count = self.metrics.observer(service, error_code)
+
+        def observe(operation: str, error: Exception | None) -> None:
+            count(operation, error)
+            # Only people ask for the depth of queues: no job needs it.
+            if operation != "get_queue_attributes":
+                judge(operation, error)
+
+        return observe
+
+    def live(self, config: Config, runs: Mapping[str, Run]) -> Live:
+        """What the kicker does at any moment. runs: those alive, by message id."""
+        return Live(
+            config.sqs.queue_name,
+            self.slots,
+            self.places,
+            self.health,
+            self.depth,
+            self.waits,
+            runs,
+            clock=time.time,
+        )
 
     def settler(self, config: Config, throttler: LeasedThrottler) -> Settler:
         """The settler, which depends on what else guards a message."""
@@ -84,7 +128,7 @@ class Parts:
             Claims(throttler, self.keeper, self.room, retry_interval=retry_interval),
             Locks(locker, self.keeper, self.room, retry_interval=retry_interval),
             self.slots,
-            Executor(self.runner, environment, self.guard),
+            Executor(self.runner, environment, self.guard, self.metrics),
             Trigger(
                 kicker.life_time_trigger,
                 self.runner,
@@ -92,8 +136,15 @@ class Parts:
                 parallel=kicker.max_concurrent_num,
             ),
             settler,
-            Report(self.stats, circuit),
+            Report(self.stats, circuit, self.history, self.metrics, self.waits),
         )
+
+
+def _history(config: Config, run: str) -> History:
+    section = config.history
+    if section.path is None:
+        return MemoryHistory()
+    return SqliteHistory(section.path, run=run, keep=section.keep)
 
 
 def _silence(config: Config) -> float:

@@ -90,9 +90,9 @@ class Claims:
                 run.heir_of = self._throttler.claim(run.job.id, owner=run.owner)
                 break
             except JobInProgress as held:
-                log.info("held: in progress elsewhere", job_id=run.job.id, reason=str(held))
+                log.info("held: in progress elsewhere", reason=str(held), **run.names())
                 wait = look_again_in(held.lapses_in, self._retry_interval)
-                with run.place.lent(), self._room.waiting():
+                with run.waiting("host", held.of), run.place.lent(), self._room.waiting():
                     gevent.sleep(wait)
             except StoreError:
                 self._forget(run)
@@ -100,7 +100,12 @@ class Claims:
         claim = Claim(self._throttler, run)
         if self._throttler.lease is not None:
             claim.kept = self._keeper.keep(
-                "job", self._throttler.lease, claim.renew, run.lose, since=asked_at
+                "job",
+                self._throttler.lease,
+                claim.renew,
+                run.lose,
+                since=asked_at,
+                names=run.names,
             )
         return claim
 

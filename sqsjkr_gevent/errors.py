@@ -36,6 +36,10 @@ class Held(SqsjkrError):
         self.lapses_in = lapses_in
         self.holder = holder
 
+    def of(self) -> str | None:
+        """The holder."""
+        return self.holder
+
 
 class AlreadyLocked(Held):
     """Another job holds the lock."""

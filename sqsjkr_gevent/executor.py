@@ -6,6 +6,8 @@ from dataclasses import replace
 import structlog
 
 from .environment import Environment
+from .history import OUTPUT_KEPT
+from .metrics import Metrics
 from .outcome import Ending, Outcome
 from .process.guard import Guard
 from .process.runner import LEASE_LOST, LIFE_TIME_OVER, STOPPED, TIMED_OUT, Exit, Runner
@@ -20,8 +22,11 @@ _KILLED = (-signal.SIGKILL, 128 + signal.SIGKILL)
 class Executor:
     """Executes jobs, one at a time for each greenlet that calls."""
 
-    def __init__(self, runner: Runner, environment: Environment, guard: Guard) -> None:
+    def __init__(
+        self, runner: Runner, environment: Environment, guard: Guard, metrics: Metrics
+    ) -> None:
         self._runner = runner
+        self._metrics = metrics
         self._environment = environment
         self._guard = guard
 
@@ -34,19 +39,27 @@ class Executor:
         run.check_leases()
         started_at = self._guard.now()
         process = self._runner.start(job.command, self._environment.of_job(job, run.owner, token))
+        run.started_at = run.wall_clock()
+        self._metrics.launched(self._guard.now() - started_at)
         log.info("job started", command=job.command, pid=process.pid, **run.names())
         with run.running(process):
             end = process.wait(*_limit(run))
         if end.status in _KILLED and self._guard.silent_since(started_at):
             # Not the job's own end: this process stood still, and the watcher took it for dead.
             end = replace(end, killed=end.killed or LEASE_LOST)
-        ending = _judge(end, returnable=not run.message.deleted)
+        output = end.output.text()
+        kept = end.output.shortened(OUTPUT_KEPT)
+        ending = replace(
+            _judge(end, returnable=not run.message.deleted),
+            ran=end.seconds,
+            output=output if kept is end.output else kept.text(),
+        )
         tell = log.info if ending.outcome is Outcome.SUCCEEDED else log.error
         tell(
             f"job {ending.outcome.value}",
             reason=ending.reason,
             seconds=round(end.seconds, 3),
-            output=end.output.text(),
+            output=output,
             **run.names(),
         )
         return ending
@@ -63,12 +76,16 @@ def _limit(run: Run) -> tuple[float | None, str]:
 
 def _judge(end: Exit, *, returnable: bool) -> Ending:
     if end.killed == LIFE_TIME_OVER:
-        return Ending(Outcome.ERRORED, f"killed over its life_time ({end})", over_life_time=True)
+        reason = f"killed over its life_time ({end})"
+        return Ending(Outcome.ERRORED, reason, "life_time", over_life_time=True)
     if end.killed == TIMED_OUT:
-        return Ending(Outcome.ERRORED, f"killed over its timeout ({end})", exit_status=end.status)
+        reason = f"killed over its timeout ({end})"
+        return Ending(Outcome.ERRORED, reason, "timeout", exit_status=end.status)
     if end.killed in (STOPPED, LEASE_LOST):
-        why = "the kicker stopped" if end.killed == STOPPED else "it lost a lease"
+        stopped = end.killed == STOPPED
+        reason = f"killed because {'the kicker stopped' if stopped else 'it lost a lease'} ({end})"
         outcome = Outcome.RETURNED if returnable else Outcome.ERRORED
-        return Ending(outcome, f"killed because {why} ({end})", at_once=end.killed == STOPPED)
+        return Ending(outcome, reason, "stop" if stopped else "lease", at_once=stopped)
     outcome = Outcome.ERRORED if end.status else Outcome.SUCCEEDED
-    return Ending(outcome, str(end), exit_status=end.status)
+    cause = "signal" if end.status < 0 else "exit"
+    return Ending(outcome, str(end), cause, exit_status=end.status)

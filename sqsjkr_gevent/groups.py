@@ -17,7 +17,8 @@ log = structlog.get_logger(__name__)
 class _Turn:
     """A run's place in its group's line. returned: one before it went back to the queue."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
         self.come = Event()
         self.returned = False
 
@@ -41,11 +42,15 @@ class Groups:
             yield
             return
         line = self._lines.setdefault(group_id, deque())
-        mine = _Turn()
+        mine = _Turn(run.owner)
         line.append(mine)
         try:
             if line[0] is not mine:
-                with run.place.lent(), self._room.waiting():
+                with (
+                    run.waiting("group", lambda: line[0].owner),
+                    run.place.lent(),
+                    self._room.waiting(),
+                ):
                     mine.come.wait()
             if mine.returned:
                 raise GroupReturned(f"an earlier job of its group {group_id!r} went back")

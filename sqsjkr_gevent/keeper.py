@@ -1,7 +1,7 @@
 """Keeps what must not lapse: the visibility of messages and the leases of jobs and locks."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gevent
 import structlog
@@ -16,6 +16,9 @@ log = structlog.get_logger(__name__)
 
 #: Told what was lost, and the seconds left in which nobody else can take it.
 OnLost = Callable[[str, float], None]
+
+#: Answers the names of a job, for the log.
+Names = Callable[[], Mapping[str, str]]
 
 #: A lease is renewed when this share of it has passed, so that two renewals may fail.
 _RENEW_AT = 1 / 3
@@ -40,8 +43,10 @@ class Kept:
         on_lost: OnLost,
         clock: Clock,
         since: float,
+        names: Names,
     ) -> None:
         self.what = what
+        self._names = names
         self._seconds = seconds
         self._renew = renew
         self._on_lost = on_lost
@@ -87,7 +92,9 @@ class Kept:
             self._lose(str(error), 0.0)
         except SqsjkrError as error:
             self._due_at = self._clock() + self._backoff.failed()
-            log.warning("renewal failed, repeated", lease=self.what, error=str(error))
+            log.warning(
+                "renewal failed, repeated", lease=self.what, error=str(error), **self._names()
+            )
         else:
             self._backoff.succeeded()
             self._runs_from(asked_at)
@@ -97,7 +104,7 @@ class Kept:
     def _lose(self, why: str, left: float) -> None:
         if not self.over:
             self.over = True
-            log.error("lease lost", lease=self.what, reason=why)
+            log.error("lease lost", lease=self.what, reason=why, **self._names())
             self._on_lost(self.what, max(0.0, left))
 
 
@@ -119,16 +126,18 @@ class Keeper:
         renew: Callable[[], None],
         on_lost: OnLost,
         since: float | None = None,
+        names: Names = dict,
     ) -> Kept:
         """Renew a lease of `seconds`, until its release().
 
         since: the clock's time just before the lease was asked for; now, where that is not known.
 
         renew: raises LeaseLost or ReceiptHandleInvalid where it is no longer ours; another
-        SqsjkrError has it repeated. on_lost: called once, before the lease ends.
+        SqsjkrError has it repeated. on_lost: called once, before the lease ends. names: answers
+        what the log calls whose lease it is.
         """
         since = self.clock() if since is None else since
-        kept = Kept(what, seconds, renew, on_lost, self.clock, since)
+        kept = Kept(what, seconds, renew, on_lost, self.clock, since, names)
         self._kept.add(kept)
         return kept
 

@@ -3,7 +3,8 @@
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
@@ -21,9 +22,11 @@ from .config import Config
 from .crew import Crew
 from .errors import GroupReturned, QueueError, SqsjkrError, Stopping, StoreError
 from .health import Health
+from .history import History
 from .locker import LeasedLocker, Locker
 from .locker import as_leased as as_leased_locker
 from .message import Message
+from .overview import Overview
 from .places import Place
 from .process.runner import STOPPED
 from .receivers import Receivers
@@ -54,9 +57,9 @@ LAST_POLL = 1.0
 class Kicker:
     """Receives messages of one queue and runs their jobs, until it is stopped.
 
-    locker, throttler: instead of the ones that the config names. Several kickers may live in one
-    process. Raises ConfigError where the config cannot be used, and SqsjkrError in a process that
-    gevent has not patched.
+    locker, throttler, history: instead of those that the config names. Several kickers may live
+    in one process. Raises ConfigError where the config cannot be used, and SqsjkrError in a
+    process that gevent has not patched.
     """
 
     def __init__(
@@ -65,13 +68,16 @@ class Kicker:
         *,
         locker: Locker | LeasedLocker | None = None,
         throttler: Throttler | LeasedThrottler | None = None,
+        history: History | None = None,
     ) -> None:
         _require_patched()
         self._config = config
         self._locker = locker
         self._throttler = throttler
-        self._parts = Parts(config)
+        self._parts = Parts(config, history)
         self._runs: dict[str, Run] = {}
+        self.live = self._parts.live(config, self._runs)
+        self.view = Overview(self._parts, self.live, config.kicker.stats_token)
         self._jobs = Crew(idle_most=config.kicker.max_concurrent_num)
         self._numbers = count(1)
         self._stop = Event()
@@ -116,12 +122,19 @@ class Kicker:
             self._hurry.set()
         self._stop.set()
 
-    def run(self, log_level: str | None = None, *, handle_signals: bool = True) -> None:
+    def run(
+        self,
+        log_level: str | None = None,
+        *,
+        handle_signals: bool = True,
+        serve_stats: bool = True,
+    ) -> None:
         """Run until stop() or a signal, and return once drained.
 
         log_level: debug, info, warn or error; configures the log, which is left as it is for None
         (structlog's own default writes every line to standard output).
         handle_signals: only for a kicker that has its process to itself, in the main thread.
+        serve_stats: false where create_app(kicker) is served in another way.
         Raises StartError where the queue or a table is missing or denied, ConfigError, or what
         ended a part that must not end.
         """
@@ -131,7 +144,8 @@ class Kicker:
         if log_level is not None:
             logs.configure(log_level, self._config.log.format)
         signals = STOP_SIGNALS if handle_signals else ()
-        with handled(signals, self._on_signal), self._stats_server(), self._keeping():
+        server = self._stats_server() if serve_stats else nullcontext()
+        with handled(signals, self._on_signal), self._history(), server, self._keeping():
             try:
                 locker, throttler = self._open()
             except Stopping:
@@ -145,7 +159,7 @@ class Kicker:
         """Find the queue and the tables, however long that takes."""
         parts = self._parts
         retention = self._persist(parts.queue.open)
-        stores = Stores(self._config, parts.session, parts.health)
+        stores = Stores(self._config, parts.session, parts.observer("dynamodb"))
         locker = as_leased_locker(self._locker or stores.locker())
         throttler = as_leased_throttler(self._throttler or stores.throttler(retention))
         for store in (locker, throttler):
@@ -201,12 +215,13 @@ class Kicker:
             if alive is not None:
                 self._parts.places.give()
                 if alive.message.deleted:
-                    self._jobs.spawn(self._settler.drop, message)
+                    self._jobs.spawn(partial(self._settler.drop, message, **alive.names()))
                 else:
                     self._settler.refresh(alive, message)
                 continue
             owner = f"{self._parts.name}:{next(self._numbers)}"
             run = Run(message, Place(self._parts.places), owner, time.time)
+            self._parts.metrics.received(time.time() - message.sent_at)
             self._runs[message.id] = run
             self._settler.keep(run)
             self._jobs.spawn(self._work, run)
@@ -218,7 +233,7 @@ class Kicker:
                     raise Stopping("the kicker stops")
                 self._worker.work(run)
         except (Stopping, GroupReturned) as error:
-            self._worker.turn_away(run, str(error))
+            self._worker.turn_away(run, error)
         except Exception:
             log.exception("unforeseen fault; the message comes back by itself", **run.names())
         finally:
@@ -274,6 +289,14 @@ class Kicker:
             yield
         finally:
             server.stop()
+
+    @contextmanager
+    def _history(self) -> Iterator[None]:
+        self._parts.history.check()
+        try:
+            yield
+        finally:
+            self._parts.history.close()
 
     def _beat(self) -> None:
         self.health.beat()

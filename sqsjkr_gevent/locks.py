@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import gevent
 import structlog
@@ -18,6 +19,14 @@ from .places import WaitingRoom
 from .run import Run
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """A run's place in the line for a lock. come: it is the first."""
+
+    run: Run
+    come: Event = field(default_factory=Event)
 
 
 class Locks:
@@ -36,7 +45,7 @@ class Locks:
         self._room = room
         self._retry_interval = retry_interval
         # Who holds or waits for a lock in this process, in order of arrival.
-        self._lines: dict[str, deque[Event]] = {}
+        self._lines: dict[str, deque[_Turn]] = {}
         self._later = Group()
 
     @contextmanager
@@ -63,18 +72,22 @@ class Locks:
         line = self._lines.setdefault(lock_id, deque())
         if line and run.job.abort_if_locked:
             raise AlreadyLocked(f"lock {lock_id!r} is held by this kicker")
-        turn = Event()
+        turn = _Turn(run)
         line.append(turn)
         try:
             if line[0] is not turn:
-                log.info("waits for its lock", job_id=run.job.id, lock_id=lock_id)
-                with run.place.lent(), self._room.waiting(run.life_left()):
-                    turn.wait()
+                log.info("waits for its lock", holder=line[0].run.owner, **run.names())
+                with (
+                    run.waiting("lock", lambda: line[0].run.owner),
+                    run.place.lent(),
+                    self._room.waiting(run.life_left()),
+                ):
+                    turn.come.wait()
             yield
         finally:
             line.remove(turn)
             if line:
-                line[0].set()
+                line[0].come.set()
             else:
                 del self._lines[lock_id]
 
@@ -90,9 +103,13 @@ class Locks:
             except AlreadyLocked as held:
                 if job.abort_if_locked:
                     raise
-                log.info("waits for its lock", job_id=job.id, lock_id=lock_id, reason=str(held))
+                log.info("waits for its lock", reason=str(held), **run.names())
                 wait = look_again_in(held.lapses_in, self._retry_interval)
-                with run.place.lent(), self._room.waiting(run.life_left()):
+                with (
+                    run.waiting("lock", held.of),
+                    run.place.lent(),
+                    self._room.waiting(run.life_left()),
+                ):
                     gevent.sleep(wait)
             except StoreError:
                 # It may have been heard although its answer was lost. A locker without leases knows
@@ -112,6 +129,7 @@ class Locks:
             lambda: self._locker.renew(lock_id, run.owner),
             run.lose,
             since=asked_at,
+            names=run.names,
         )
         try:
             yield
@@ -122,21 +140,21 @@ class Locks:
         try:
             self._locker.release(lock_id, run.owner)
         except (LeaseLost, StoreError) as error:
-            log.warning("lock not released", lock_id=lock_id, reason=str(error), job_id=run.job.id)
+            log.warning("lock not released", reason=str(error), **run.names())
             if isinstance(error, StoreError) and self._locker.lease is not None:
-                self._later.spawn(self._release_later, lock_id, run.owner, self._locker.lease)
+                self._later.spawn(self._release_later, run, lock_id, self._locker.lease)
 
-    def _release_later(self, lock_id: str, owner: str, lease: float) -> None:
+    def _release_later(self, run: Run, lock_id: str, lease: float) -> None:
         """Try again until the lease has lapsed: others wait for that lock."""
         backoff = Backoff(1.0, 5.0)
         until = self._keeper.clock() + lease
         while self._keeper.clock() < until:
             gevent.sleep(backoff.failed())
             try:
-                self._locker.release(lock_id, owner)
+                self._locker.release(lock_id, run.owner)
             except StoreError:
                 continue
             except LeaseLost:
                 return
-            log.info("lock released", lock_id=lock_id)
+            log.info("lock released", **run.names())
             return

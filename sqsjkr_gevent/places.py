@@ -93,6 +93,11 @@ class Places:
         self._receive_time = math.inf
 
     @property
+    def completions_per_second(self) -> float:
+        """How many jobs are over each second, now."""
+        return self._completions.per_second()
+
+    @property
     def ahead(self) -> int:
         """Places beyond the slots."""
         during_a_receive = self._completions.per_second() * self._receive_time

@@ -1,22 +1,83 @@
 """What is made known of a job's end."""
 
+import os
+import socket
+import time
+from collections import deque
+
 from .circuit import Circuit
+from .clock import Clock
 from .errors import StoreError
+from .history import End, History
+from .metrics import Metrics
 from .outcome import Ending
+from .run import Run
 from .stats import Stats
 
 
 class Report:
-    """Counts ends, and opens the circuit where a store kept a job from being run."""
+    """Counts ends, keeps them, and opens the circuit where a store kept a job from being run.
 
-    def __init__(self, stats: Stats, circuit: Circuit) -> None:
+    waits: is given the seconds that each job waited which started. clock: epoch seconds.
+    """
+
+    def __init__(
+        self,
+        stats: Stats,
+        circuit: Circuit,
+        history: History,
+        metrics: Metrics,
+        waits: deque[float],
+        clock: Clock = time.time,
+    ) -> None:
         self._stats = stats
         self._circuit = circuit
+        self._history = history
+        self._metrics = metrics
+        self._clock = clock
+        self._waits = waits
+        self._host = socket.gethostname()
+        self._pid = os.getpid()
+
+    def ending(self, run: Run, ending: Ending) -> None:
+        """A job has ended; its message is settled next.
+
+        Kept before that, an end is in the history whenever its message is gone from the queue.
+        """
+        now = self._clock()
+        run.ended = True
+        message, job = run.message, run.parsed
+        started_at = now if run.started_at is None else run.started_at
+        waited = max(0.0, started_at - message.sent_at)
+        self._history.add(
+            End(
+                job_id=message.id,
+                event_id=message.id if job is None else job.event_id,
+                lock_id=None if job is None else job.lock_id,
+                command="" if job is None else job.command,
+                outcome=ending.outcome.value,
+                cause=ending.cause,
+                reason=ending.reason,
+                exit_status=ending.exit_status,
+                sent_at=message.sent_at,
+                ended_at=now,
+                waited=waited,
+                ran=ending.ran,
+                attempt=message.receive_count,
+                host=self._host,
+                pid=self._pid,
+                output=ending.output,
+            )
+        )
+        if ending.ran is not None:
+            self._waits.append(waited)
+        self._metrics.ended(ending.outcome, ending.cause, waited, ending.ran)
 
     def ended(self, ending: Ending) -> None:
-        """A job has ended, and its message is settled."""
+        """Its message is settled."""
         self._stats.count(ending.outcome)
         if isinstance(ending.error, StoreError):
+            self._metrics.store_failed()
             self._circuit.trip(ending.error)
         elif ending.error is None:
             self._circuit.proved()

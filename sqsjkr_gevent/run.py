@@ -1,6 +1,6 @@
 """One run of one message: what it holds, and what happens when it loses that."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,18 @@ from .places import Place
 from .process.runner import LEASE_LOST, Process
 
 
+@dataclass(slots=True)
+class Wait:
+    """What a run waits for: its lock, its group, or another host that has the job.
+
+    since: epoch seconds. holder: answers who has what it waits for, None where nobody can tell.
+    """
+
+    what: str
+    since: float
+    holder: Callable[[], str | None]
+
+
 @dataclass(eq=False)
 class Run:
     """From the receive of a message until it is settled.
@@ -21,6 +33,8 @@ class Run:
     received_at: of the newest delivery, in seconds of the keeper's clock.
     visibility: the lease of the message, from the first line of the work on it.
     heir_of: the owner of a lapsed run of the same job that this one took over.
+    wait: what it waits for, but a slot. started_at: of its command, epoch seconds.
+    ended: whether only its message is still to be settled.
     """
 
     message: Message
@@ -30,6 +44,10 @@ class Run:
     heir_of: str | None = None
     received_at: float = 0.0
     visibility: Kept | None = None
+    wait: Wait | None = None
+    started_at: float | None = None
+    ended: bool = False
+    _last_wait: Wait | None = None
     _job: Job | None = None
     _lost: str | None = None
     _seconds_left: float = 0.0
@@ -44,6 +62,11 @@ class Run:
     @job.setter
     def job(self, job: Job) -> None:
         self._job = job
+
+    @property
+    def parsed(self) -> Job | None:
+        """What the message asks for, as far as that could be read."""
+        return self._job
 
     def names(self) -> dict[str, str]:
         """What the run is called in the log."""
@@ -82,9 +105,26 @@ class Run:
             self.visibility.release()
 
     @property
+    def process(self) -> Process | None:
+        """The process of its command, once it has started and until it is over."""
+        return self._process
+
+    @property
     def is_running(self) -> bool:
         """Whether its command has started and is not over."""
         return self._process is not None
+
+    @contextmanager
+    def waiting(self, what: str, holder: Callable[[], str | None]) -> Iterator[None]:
+        """Say what the block waits for; see Wait."""
+        last = self._last_wait
+        # A lock is looked for again and again: it is all one wait.
+        since = last.since if last is not None and last.what == what else self.wall_clock()
+        self.wait = self._last_wait = Wait(what, since, holder)
+        try:
+            yield
+        finally:
+            self.wait = None
 
     @contextmanager
     def running(self, process: Process) -> Iterator[None]:

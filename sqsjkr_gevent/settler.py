@@ -59,6 +59,7 @@ class Settler:
             self._visibility_timeout,
             lambda: self._renew(run),
             run.lose if self._sole_guard else lambda what, left: None,
+            names=run.names,
         )
 
     def refresh(self, run: Run, delivered: Message) -> None:
@@ -69,12 +70,12 @@ class Settler:
             run.visibility.abandon()
         self.keep(run)
 
-    def drop(self, delivered: Message) -> None:
-        """Delete a redelivery of a message that was deleted before its job is over."""
+    def drop(self, delivered: Message, **names: str) -> None:
+        """Delete a redelivery of a message that was deleted before its job, so called, is over."""
         try:
             self._queue.delete(delivered)
         except QueueError as error:
-            log.warning("redelivery not deleted", job_id=delivered.id, reason=str(error))
+            log.warning("redelivery not deleted", reason=str(error), **names)
 
     def _renew(self, run: Run) -> None:
         left = HIDE_MOST - (self._keeper.clock() - run.received_at)

@@ -3,7 +3,7 @@
 import importlib
 from typing import Any, Protocol, runtime_checkable
 
-from .aws.client import Client, Session
+from .aws.client import Client, Observer, Session
 from .aws.table import Table
 from .backends.dynamodb import DynamoDBLocker, DynamoDBThrottler
 from .backends.memory import MemoryLocker, MemoryTable, MemoryThrottler
@@ -11,7 +11,6 @@ from .backends.sqlite import SqliteLocker, SqliteThrottler
 from .backends.sqlite_file import SqliteFile
 from .config import Config
 from .errors import ConfigError
-from .health import Health
 from .locker import LeasedLocker, Locker, NoLocker
 from .throttler import LeasedThrottler, NoThrottler, Throttler
 
@@ -40,12 +39,12 @@ class Closable(Protocol):
 
 
 class Stores:
-    """Makes stores; one client, or one file, serves both."""
+    """Makes stores; one client, or one file, serves both. observe: told of DynamoDB's calls."""
 
-    def __init__(self, config: Config, session: Session, health: Health) -> None:
+    def __init__(self, config: Config, session: Session, observe: Observer) -> None:
         self._config = config
         self._session = session
-        self._health = health
+        self._observe = observe
         self._client: Client | None = None
         self._files: dict[str, SqliteFile] = {}
 
@@ -105,7 +104,7 @@ class Stores:
                     CONNECTIONS_LEAST,
                     min(CONNECTIONS_MOST, self._config.kicker.max_concurrent_num),
                 ),
-                observe=self._health.observer("dynamodb"),
+                observe=self._observe,
                 attempts=ATTEMPTS,
             )
         return Table(self._client, name)

@@ -9,6 +9,7 @@ from .errors import SqsjkrError, Stopping
 from .gotime import format_local
 from .job import Job
 from .process.runner import STOPPED, Runner
+from .run import Run
 
 log = structlog.get_logger(__name__)
 
@@ -27,20 +28,21 @@ class Trigger:
         self._environment = environment
         self._places = BoundedSemaphore(parallel)
 
-    def fire(self, job: Job, run_id: str) -> None:
+    def fire(self, run: Run) -> None:
         """Run it for the job of that run, unless the job or the config asks for none.
 
         Its failure is logged. Raises Stopping where the kicker stopped before it was over.
         """
+        job = run.job
         if self._command is None or not job.life_time_trigger_enabled:
             return
         with self._places:
             try:
                 process = self._runner.start(
-                    self._command, self._environment.of_trigger(job, run_id), trigger_text(job)
+                    self._command, self._environment.of_trigger(job, run.owner), trigger_text(job)
                 )
             except SqsjkrError as error:
-                log.error("life_time_trigger not started", job_id=job.id, reason=str(error))
+                log.error("life_time_trigger not started", reason=str(error), **run.names())
                 return
             end = process.wait(TIMEOUT)
         if end.killed == STOPPED:
@@ -48,9 +50,9 @@ class Trigger:
         if end.status != 0:
             log.error(
                 "life_time_trigger failed",
-                job_id=job.id,
                 reason=end.killed or str(end),
                 output=end.output.text(),
+                **run.names(),
             )
 
 

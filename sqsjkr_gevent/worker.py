@@ -9,7 +9,7 @@ from .errors import OverLifeTime, SqsjkrError, Stopping
 from .executor import Executor
 from .job import Job
 from .locks import Locks
-from .outcome import Ending, Outcome, outcome_of
+from .outcome import Ending, Outcome, cause_of, outcome_of
 from .report import Report
 from .run import Run
 from .settler import Settler
@@ -72,22 +72,25 @@ class Worker:
         run.place.give()
         if ending.over_life_time:
             ending = self._tell_trigger(run, ending)
+        self._report.ending(run, ending)
         self._settler.settle(run, claim, ending)
         self._report.ended(ending)
 
-    def turn_away(self, run: Run, reason: str) -> None:
-        """Give the message back at once, unread."""
-        ending = Ending(Outcome.RETURNED, reason, at_once=True)
+    def turn_away(self, run: Run, error: SqsjkrError) -> None:
+        """Give the message back at once, unread, because of that."""
+        reason = str(error)
+        ending = Ending(Outcome.RETURNED, reason, cause_of(error), at_once=True)
         log.info("job returned", reason=reason, **run.names())
+        self._report.ending(run, ending)
         self._settler.settle(run, None, ending)
         self._report.ended(ending)
 
     def _tell_trigger(self, run: Run, ending: Ending) -> Ending:
         try:
-            self._trigger.fire(run.job, run.owner)
+            self._trigger.fire(run)
         except Stopping as error:
             if not run.message.deleted:
-                return Ending(Outcome.RETURNED, str(error), at_once=True)
+                return Ending(Outcome.RETURNED, str(error), cause_of(error), at_once=True)
         return ending
 
 
@@ -102,6 +105,7 @@ def _not_run(run: Run, error: SqsjkrError) -> Ending:
     return Ending(
         outcome,
         str(error),
+        cause_of(error),
         over_life_time=isinstance(error, OverLifeTime),
         at_once=isinstance(error, Stopping),
         error=error,

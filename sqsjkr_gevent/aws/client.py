@@ -52,6 +52,10 @@ class BrokenAnswer(BotoCoreError):
     fmt = "the answer could not be read: {error}"
 
 
+def unobserved(operation: str, error: Exception | None) -> None:
+    """The observer of a client that nobody watches, as of a command that runs once."""
+
+
 class Client:
     """One service's client: at most `connections` calls at a time, each of them observed.
 

@@ -8,6 +8,7 @@ import gevent
 
 from ..batcher import Again, Batcher
 from ..config import AccountSection, SqsSection
+from ..depth import Numbers
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid
 from ..message import Message
 from .client import CallError, Client, Observer, Session, is_denied
@@ -28,6 +29,11 @@ ATTRIBUTES_MOST = 10
 LINGER = 0.05
 
 _SYSTEM_ATTRIBUTES = ["SentTimestamp", "ApproximateReceiveCount", "MessageGroupId"]
+_DEPTH_ATTRIBUTES = [
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+]
 _INVALID_HANDLE = frozenset(
     {
         "ReceiptHandleIsInvalid",
@@ -158,6 +164,24 @@ class Queue:
         except CallError as error:
             raise QueueError(f"dead-letter queue of {self.name!r}: {error}") from error
         return True
+
+    def depth(self) -> Numbers:
+        """About how many messages it, and its dead-letter queue, hold."""
+        if not self._url:
+            raise QueueError(f"queue {self.name!r} is not found yet")
+        visible, in_flight, delayed = self._approximately(self._url)
+        dead = self._dead_letter_url
+        dead_letters = None if dead is None else self._approximately(dead)[0]
+        return Numbers(visible, in_flight, delayed, dead_letters)
+
+    def _approximately(self, url: str) -> list[int]:
+        try:
+            attributes = self._calls.call(
+                "get_queue_attributes", QueueUrl=url, AttributeNames=_DEPTH_ATTRIBUTES
+            )["Attributes"]
+        except CallError as error:
+            raise QueueError(f"depth of {url}: {error}") from error
+        return [int(attributes.get(name, 0)) for name in _DEPTH_ATTRIBUTES]
 
     def close(self, timeout: float) -> None:
         """Send what waits in a batch, for at most `timeout` seconds."""

@@ -2,8 +2,8 @@
 
 import sqlite3
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import gevent
 from gevent import monkey
@@ -31,12 +31,16 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_expired ON jobs (expired);
 """
 
+#: Columns that are younger than their table: a file from before them gets them.
+_ADDED = [("locks", "locked_at", "INTEGER")]
+
 
 class SqliteFile:
     """The file. Its one connection lives in a thread, so that a busy file never stops the hub."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, schema: str = _SCHEMA) -> None:
         self._path = path
+        self._schema = schema
         self._thread = ThreadPool(1, hub=gevent.get_hub())
         self._connection: sqlite3.Connection | None = None
 
@@ -61,11 +65,27 @@ class SqliteFile:
             connection.execute("COMMIT")
             return answer
 
+        return self._apply(transaction)
+
+    def read(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a SELECT. Raises StoreError."""
+        return self._apply(lambda: self._open().execute(statement, values).fetchall())
+
+    def close(self) -> None:
+        """Close it; what is called later opens it again."""
+        self._apply(self._close)
+
+    def _apply(self, call: Callable[[], T]) -> T:
         try:
-            answer: T = self._thread.apply(transaction)
+            answer: T = self._thread.apply(call)
         except sqlite3.Error as error:
             raise StoreError(f"sqlite file {self._path!r}: {error}") from error
         return answer
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -75,12 +95,28 @@ class SqliteFile:
             try:
                 _switch_to_wal(connection)
                 connection.execute("PRAGMA synchronous=NORMAL")
-                connection.executescript(_SCHEMA)
+                connection.executescript(self._schema)
+                _add_columns(connection)
             except BaseException:
                 connection.close()
                 raise
             self._connection = connection
         return self._connection
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    for table, column, kind in _ADDED:
+        if _lacks(connection, table, column):
+            connection.execute("BEGIN IMMEDIATE")
+            # Another process may have been quicker.
+            if _lacks(connection, table, column):
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+            connection.execute("COMMIT")
+
+
+def _lacks(connection: sqlite3.Connection, table: str, column: str) -> bool:
+    names = connection.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
+    return bool(names) and (column,) not in names
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..aws.client import CallError, Client, Session, is_denied
+from ..aws.client import CallError, Client, Session, is_denied, unobserved
 from ..aws.provision import (
     ATTRIBUTE_TYPES,
     INDEX,
@@ -15,7 +15,6 @@ from ..aws.provision import (
 )
 from ..aws.table import Table
 from ..config import Config
-from ..health import Health
 from ..stores import Stores
 from .findings import Finding, fail, ok, warn
 
@@ -24,7 +23,7 @@ _OTHER = "name another one with --lock-table, or create one with `sqsjkr-gevent 
 
 def store_findings(config: Config, session: Session, dynamodb: Client) -> Iterator[Finding]:
     """All about the stores. Raises what botocore raises, ConfigError, StartError, StoreError."""
-    stores = Stores(config, session, Health(receive_within=0))
+    stores = Stores(config, session, unobserved)
     for section, backend, make in (
         ("locker", config.locker.backend, stores.locker),
         ("throttler", config.throttler.backend, lambda: stores.throttler(0)),

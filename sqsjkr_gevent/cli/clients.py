@@ -1,6 +1,6 @@
 """Clients of the AWS services for commands that run once."""
 
-from ..aws.client import Client, Session
+from ..aws.client import Client, Session, unobserved
 from ..config import AccountSection
 
 CONNECTIONS = 4
@@ -16,6 +16,6 @@ def client(session: Session, account: AccountSection, service: str) -> Client:
         service,
         account,
         connections=CONNECTIONS,
-        observe=lambda operation, error: None,
+        observe=unobserved,
         attempts=ATTEMPTS,
     )

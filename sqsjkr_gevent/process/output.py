@@ -39,6 +39,16 @@ class Output:
         return self.head.decode("utf-8", "replace") + gap + self.tail.decode("utf-8", "replace")
 
 
+    def shortened(self, limit: int) -> "Output":
+        """The first and last half of `limit` bytes of it."""
+        length = len(self.head) + len(self.tail)
+        if length <= limit:
+            return self
+        head = (self.head if self.left_out else self.head + self.tail)[: limit // 2]
+        tail = (self.tail if self.left_out else self.head + self.tail)[-(limit - limit // 2) :]
+        return Output(head, tail, self.left_out + length - len(head) - len(tail))
+
+
 class _Kept:
     """The first and the last half of `limit` bytes of all that was added."""
 

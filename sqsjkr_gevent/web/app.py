@@ -1,55 +1,51 @@
 """The Flask app; it mounts in any WSGI server of the kicker's process."""
 
-from typing import Any, Protocol
+from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, render_template
 
-from ..health import Health
+from ..exposition import CONTENT_TYPE
 from ..outcome import Outcome
-from ..stats import Stats
+from .access import add_access
+from .api import add_api
+from .view import Viewed
+
+_V2 = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERRORED)
 
 
-class Shown(Protocol):
-    """What the app asks of a kicker."""
-
-    @property
-    def stats(self) -> Stats:
-        """How many jobs ended, and how."""
-
-    @property
-    def health(self) -> Health:
-        """Whether the kicker makes progress."""
-
-    @property
-    def busy(self) -> int:
-        """Jobs that run."""
-
-    @property
-    def idle(self) -> int:
-        """Slots in which none runs."""
-
-
-def create_app(kicker: Shown) -> Flask:
-    """The app for one kicker: sqsjkr's two stats paths and /healthz."""
+def create_app(kicker: Viewed) -> Flask:
+    """The app for a kicker: the page, what it asks for, metrics, health and sqsjkr's two paths."""
     app = Flask(__name__)
     # sqsjkr's stats clients may compare bytes, and it has its own order of keys.
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    view = kicker.view
+    add_access(app, view.token)
+    add_api(app, view)
 
     @app.get("/stats/metrics")
-    def metrics() -> Response:
-        return jsonify(idle_worker=kicker.idle, busy_worker=kicker.busy)
+    def stats_v1() -> Response:
+        counts = view.counts()
+        return jsonify(idle_worker=counts.idle, busy_worker=counts.busy)
 
     @app.get("/stats/metrics/v2")
-    def metrics_v2() -> Response:
-        counted = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERRORED)
+    def stats_v2() -> Response:
+        counts = view.counts()
         return jsonify(
-            workers={"busy": kicker.busy, "idle": kicker.idle},
-            invocations={outcome.value: kicker.stats[outcome] for outcome in counted},
+            workers={"busy": counts.busy, "idle": counts.idle},
+            invocations={one.value: counts.invocations.get(one.value, 0) for one in _V2},
         )
 
     @app.get("/healthz")
     def healthz() -> tuple[Any, int]:
-        well, details = kicker.health.report()
+        well, details = view.health()
         return jsonify(details), 200 if well else 503
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(view.metrics(), content_type=CONTENT_TYPE)
+
+    @app.get("/")
+    def page() -> str:
+        return render_template("page.html")
 
     return app

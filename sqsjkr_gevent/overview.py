@@ -1,0 +1,62 @@
+"""What is shown over HTTP, of one kicker."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .assembly import Parts
+from .exposition import exposition
+from .history import SERIES_OVER, History
+from .live import Live, Member, merged, one_health, series
+from .outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What sqsjkr's stats tell. invocations: ends by outcome."""
+
+    busy: int
+    idle: int
+    invocations: Mapping[str, int]
+
+
+class Overview:
+    """One kicker that is alone; see web.view.View."""
+
+    def __init__(self, parts: Parts, live: Live, token: str | None) -> None:
+        self.token = token
+        self._parts = parts
+        self._live = live
+
+    @property
+    def history(self) -> History:
+        """The ends of jobs."""
+        return self._parts.history
+
+    def counts(self) -> Counts:
+        """At once, without asking anybody."""
+        slots, stats = self._parts.slots, self._parts.stats
+        ended = {outcome.value: stats[outcome] for outcome in Outcome}
+        return Counts(slots.busy, slots.idle, ended)
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Whether it makes progress, and the details."""
+        return one_health(self._members())
+
+    def state(self) -> dict[str, Any]:
+        """What happens now."""
+        depth = self._parts.depth.ask()
+        return merged(self._members(), self.counts().invocations, depth, time.time())
+
+    def series(self) -> dict[str, Any]:
+        """The last hour."""
+        return series(self.history.series(time.time() - SERIES_OVER))
+
+    def metrics(self) -> bytes:
+        """For Prometheus."""
+        depth = self._parts.depth.ask()
+        return exposition(self._parts.metrics.registry, self._members(), depth)
+
+    def _members(self) -> Sequence[Member]:
+        return [self._live.member()]

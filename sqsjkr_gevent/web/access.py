@@ -1,0 +1,97 @@
+"""Who may look: everybody, or whoever shows the token."""
+
+import hmac
+from hashlib import sha256
+
+from flask import (
+    Flask,
+    Response,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from werkzeug.wrappers import Response as AnyResponse
+
+#: Endpoints for everybody: load balancers ask for the health, sqsjkr's clients for its stats.
+OPEN = frozenset({"healthz", "stats_v1", "stats_v2", "login"})
+
+_COOKIE = "sqsjkr_session"
+
+#: Nothing but our own files, and nobody may frame the page.
+#: https://www.w3.org/TR/CSP3/
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def add_access(app: Flask, token: str | None) -> None:
+    """Guard all of the app but OPEN; None guards nothing."""
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if request.endpoint != "static":
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    if token is not None:
+        _guard(app, token)
+
+
+def _guard(app: Flask, token: str) -> None:
+    session = hmac.new(token.encode(), b"sqsjkr-gevent page", sha256).hexdigest()
+
+    @app.before_request
+    def guard() -> AnyResponse | None:
+        if request.endpoint in OPEN or _is_known(token, session):
+            return None
+        if request.endpoint == "page":
+            return redirect(url_for("login"))
+        answer = jsonify(error="show kicker.stats_token: Authorization: Bearer TOKEN")
+        answer.status_code = 401
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="sqsjkr-gevent"'
+        return answer
+
+    @app.route("/login", methods=["GET", "POST"])
+    def login() -> AnyResponse:
+        if request.method == "GET":
+            return make_response(render_template("login.html", wrong=False))
+        if not _same(request.form.get("token", ""), token):
+            return make_response(render_template("login.html", wrong=True), 401)
+        answer = redirect(url_for("page"))
+        # Not the token itself, and gone with the browser.
+        answer.set_cookie(
+            _COOKIE,
+            session,
+            httponly=True,
+            samesite="Strict",
+            secure=request.is_secure,
+            path=request.script_root or "/",
+        )
+        return answer
+
+
+def _is_known(token: str, session: str) -> bool:
+    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and _same(shown.strip(), token):
+        return True
+    return _same(request.cookies.get(_COOKIE, ""), session)
+
+
+def _same(one: str, other: str) -> bool:
+    """Compare in a time that tells nothing of where they differ."""
+    return hmac.compare_digest(one.encode(), other.encode())

@@ -1,0 +1,153 @@
+/* The jobs that ended: the newest, live, or those that are searched for. */
+
+import { ask } from "./api.js";
+import { cell, fillJob, fillTime, jobCell, outcomeNode } from "./cells.js";
+import { byId, element, mark, say, show } from "./dom.js";
+import { count, duration } from "./format.js";
+import { NAMES, OUTCOMES } from "./outcomes.js";
+import { Rows } from "./rows.js";
+
+/** Ends on a page. */
+const PAGE = 50;
+
+/** Draws after a change in which it is asked again: an end is counted a moment before it is kept. */
+const ASKED_AGAIN = 2;
+
+const rows = new Rows(byId("ended"), {
+  key: (end) => end.seq,
+  make() {
+    const time = element("time");
+    const [outcome, job] = [cell("outcome"), jobCell()];
+    const [waited, ran] = [cell("time wide"), cell("time wide")];
+    const row = element("tr", {}, element("td", { className: "clock" }, time), outcome, job.node, waited, ran);
+    return { row, time, outcome, job, waited, ran };
+  },
+  fill({ row, time, outcome, job, waited, ran }, end) {
+    fillTime(time, end.ended_at);
+    if (row.dataset.outcome === end.outcome) return; // An end does not change.
+    row.dataset.outcome = end.outcome;
+    outcome.append(outcomeNode(end.outcome));
+    if (end.outcome !== "succeeded") outcome.append(element("div", { className: "reason", title: end.reason }, end.reason));
+    fillJob(job, end);
+    say(waited, duration(end.waited));
+    say(ran, duration(end.ran));
+  },
+});
+
+const form = byId("search");
+let wanted = {};
+let before = null; // The page that is shown: ends before this one; null: the newest.
+let next = null;
+let paused = false;
+let hovered = false;
+let total = 0; // Ends that were counted at the last draw,
+let shownTotal = 0; // and when the list was asked for.
+let again = 0;
+let request = null;
+
+/** Follow a State: show the newest ends, unless they are held still. */
+export function drawEnded(state) {
+  const sum = NAMES.reduce((all, name) => all + state.invocations[name], 0);
+  if (sum !== total) again = ASKED_AGAIN;
+  total = sum;
+  drawNow(state);
+  const held = paused || hovered || before != null;
+  drawHeld(held);
+  if (held || again === 0 || request) return;
+  again -= 1;
+  load();
+}
+
+async function load() {
+  request?.abort();
+  const mine = (request = new AbortController());
+  const asked = total;
+  try {
+    const page = await ask("/api/history", { ...wanted, before, limit: PAGE }, mine.signal);
+    if (request !== mine) return;
+    shownTotal = asked;
+    drawPage(page);
+  } catch (error) {
+    if (request === mine) say(byId("found"), `The ends cannot be read: ${error.message}`);
+  } finally {
+    if (request === mine) request = null;
+  }
+}
+
+function drawPage({ ends, next: older }) {
+  next = older;
+  rows.show(ends);
+  show(byId("ended-table"), rows.body.childElementCount > 0);
+  show(byId("ended-empty"), rows.body.childElementCount === 0);
+  say(byId("ended-empty"), isSearch() || before != null ? "No such end is kept here." : "No job has ended yet.");
+  show(byId("older"), next != null);
+  show(byId("newest"), before != null);
+  say(byId("found"), told());
+}
+
+const isSearch = () => Object.keys(wanted).length > 0;
+
+function told() {
+  const parts = Object.entries(wanted).map(([name, value]) => `${name} “${value}”`);
+  const what = parts.length ? `Jobs that ended with ${parts.join(", ")}` : "";
+  if (before != null) return `${what || "Jobs that ended"}, before number ${before}.`;
+  return what && `${what}, the newest first.`;
+}
+
+/** For a search: what of it has not ended yet. */
+function drawNow({ running, waiting_jobs: waiting }) {
+  const { event_id: event, job_id: job } = wanted;
+  const isWanted = (one) => (!event || one.event_id === event) && (!job || one.job_id === job);
+  const [runs, waits] = [running.filter(isWanted).length, waiting.filter(isWanted).length];
+  const now = runs || waits ? `Now ${count(runs)} running and ${count(waits)} waiting, see above.` : "None is running or waiting here now.";
+  say(byId("found-now"), event || job ? now : "");
+}
+
+function drawHeld(held) {
+  const newer = total - shownTotal;
+  const news = newer > 0 ? `${count(newer)} ended since` : "";
+  const why = paused ? "paused" : "held still under the pointer";
+  say(byId("held-still"), held && before == null ? [why, news].filter(Boolean).join(", ") : "");
+}
+
+function go(page) {
+  before = page;
+  load();
+}
+
+function search() {
+  wanted = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
+  history.replaceState(null, "", `?${new URLSearchParams(wanted)}`.replace(/\?$/, location.pathname));
+  go(null);
+}
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  search();
+});
+form.addEventListener("reset", () => setTimeout(search)); // After the fields are empty.
+byId("older").addEventListener("click", () => {
+  go(next);
+  byId("ended-title").scrollIntoView({ block: "start" });
+});
+byId("newest").addEventListener("click", () => go(null));
+byId("pause").addEventListener("click", () => {
+  paused = !paused;
+  mark(byId("pause"), "aria-pressed", paused);
+  again = ASKED_AGAIN;
+});
+const table = byId("ended-table");
+table.addEventListener("pointerenter", (event) => (hovered = event.pointerType === "mouse"));
+table.addEventListener("pointerleave", () => {
+  hovered = false;
+  again = ASKED_AGAIN;
+});
+
+for (const name of NAMES) {
+  const option = element("option", { value: name, title: OUTCOMES[name] }, name);
+  byId("search-outcome").append(option);
+}
+for (const [name, value] of new URLSearchParams(location.search)) {
+  if (form.elements[name]) form.elements[name].value = value;
+}
+search();

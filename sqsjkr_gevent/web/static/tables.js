@@ -1,0 +1,85 @@
+/* What happens now: jobs that run, jobs that wait, processes. */
+
+import { cell, fillJob, jobCell } from "./cells.js";
+import { byId, element, mark, say, show } from "./dom.js";
+import { age, count, utc } from "./format.js";
+import { Rows } from "./rows.js";
+
+const jobId = (job) => job.job_id;
+const makeRow = (...cells) => element("tr", {}, ...cells);
+
+const running = new Rows(byId("running"), {
+  key: jobId,
+  make() {
+    const [time, job, pid] = [cell("time"), jobCell(), cell("pid")];
+    return { row: makeRow(time, job.node, pid), time, job, pid };
+  },
+  fill({ time, job, pid }, { one, now }) {
+    fillAge(time, now, one.started_at);
+    fillJob(job, one);
+    say(pid, String(one.pid ?? "–"));
+  },
+});
+
+const waiting = new Rows(byId("waiting-rows"), {
+  key: jobId,
+  make() {
+    const [time, job, what, holder] = [cell("time"), jobCell(), element("div"), element("div", { className: "holder" })];
+    return { row: makeRow(time, job.node, element("td", { className: "waits" }, what, holder)), time, job, what, holder };
+  },
+  fill({ time, job, what, holder }, { one, now }) {
+    fillAge(time, now, one.since);
+    fillJob(job, one, false);
+    say(what, waitsFor(one));
+    say(holder, one.holder == null ? "" : heldBy(one));
+  },
+});
+
+const processes = new Rows(byId("processes"), {
+  key: (process) => process.pid,
+  make() {
+    const [pid, state, busy, time] = [cell("pid"), cell(), cell("number"), cell("time")];
+    return { row: makeRow(pid, state, busy, time), pid, state, busy, time };
+  },
+  fill({ row, pid, state, busy, time }, { one, now }) {
+    say(pid, String(one.pid));
+    say(state, one.state);
+    row.classList.toggle("warn", one.state !== "running");
+    say(busy, `${count(one.busy)} / ${count(one.slots)}`);
+    fillAge(time, now, one.started_at);
+  },
+});
+
+/** In words, what a waiting job waits for. */
+export function waitsFor(job) {
+  if (job.for === "lock") return `lock ${job.lock_id}`;
+  if (job.for === "host") return "another host that runs it";
+  return "an earlier job of its group";
+}
+
+/** In words, who keeps it waiting. */
+export const heldBy = (job) => (job.for === "lock" ? `held by ${job.holder}` : job.holder);
+
+/** Write a State into the tables. */
+export function drawTables(state) {
+  drawJobs("running", running, state.running, state.busy, state.now);
+  drawJobs("waiting", waiting, state.waiting_jobs, state.waiting, state.now);
+  const odd = state.processes.some((process) => process.state !== "running");
+  show(byId("processes-panel"), state.processes.length > 1 || odd);
+  say(byId("processes-count"), count(state.processes.length));
+  processes.show(state.processes.map((one) => ({ one, now: state.now, pid: one.pid })));
+}
+
+function drawJobs(name, rows, jobs, all, now) {
+  const cut = jobs.length < all && jobs.length >= 200;
+  say(byId(`${name}-count`), cut ? `${count(all)}, the oldest ${count(jobs.length)} are shown` : count(jobs.length));
+  rows.show(jobs.map((one) => ({ one, now, job_id: one.job_id })));
+  const isEmpty = rows.body.childElementCount === 0;
+  show(byId(`${name}-table`), !isEmpty);
+  show(byId(`${name}-empty`), isEmpty);
+}
+
+function fillAge(node, now, since) {
+  say(node, age(now - since));
+  mark(node, "title", `since ${utc(since)}`);
+}
