@@ -36,7 +36,8 @@ setup(
     package_data={
         "sqsjkr_gevent": ["py.typed", "*.toml"],
         "sqsjkr_gevent.cli": ["*.toml"],
-        "sqsjkr_gevent.web": ["templates/*", "static/*"],
+        "sqsjkr_gevent.fleet": ["gunicorn.conf.py"],
+        "sqsjkr_gevent.web": ["templates/*", "static/*", "static/*/*"],
     },
     zip_safe=False,
     python_requires=">=3.10",

@@ -1,6 +1,7 @@
 """The checks of single keys of the config, built on those of config_checks."""
 
 import re
+from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -51,6 +52,14 @@ def token(value: object) -> str:
         # Not the value: it is a secret.
         raise ValueError("expected 8 or more letters, digits and signs of ASCII, without blanks")
     return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this host can connect to an address, as far as its text tells."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def days(low: float) -> Check:

@@ -101,11 +101,18 @@ def bucket(end: End) -> Bucket:
     return int(end.ended_at) // STEP * STEP, end.outcome
 
 
-class History(Protocol):
-    """What is known of ends. Only add() is called for every job: it must not wait."""
+class Kept(Protocol):
+    """Tells when an end is kept for good."""
 
-    def add(self, end: End) -> None:
-        """Keep it."""
+    def wait(self, timeout: float) -> object:
+        """Wait for that, at most `timeout` seconds."""
+
+
+class History(Protocol):
+    """What is known of ends."""
+
+    def add(self, end: End) -> Kept | None:
+        """Keep it; answers at once, with what can be waited for where it is not kept yet."""
 
     def find(self, query: Query) -> list[End]:
         """The ends asked for, newest first. Raises StoreError."""
@@ -133,7 +140,7 @@ class MemoryHistory:
         self._seq = 0
 
     def add(self, end: End) -> None:
-        """See History."""
+        """See History; this is all that is kept."""
         self._ends.append(end)
         self._seq += 1
         self._totals[end.outcome] += 1

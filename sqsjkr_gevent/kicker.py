@@ -18,7 +18,8 @@ from . import log as logs
 from .assembly import Parts
 from .backoff import Backoff
 from .circuit import Circuit
-from .config import Config
+from .config import Config, KickerSection
+from .config_values import is_loopback
 from .crew import Crew
 from .errors import GroupReturned, QueueError, SqsjkrError, Stopping, StoreError
 from .health import Health
@@ -74,10 +75,11 @@ class Kicker:
         self._config = config
         self._locker = locker
         self._throttler = throttler
-        self._parts = Parts(config, history)
+        self.parts = Parts(config, history)
         self._runs: dict[str, Run] = {}
-        self.live = self._parts.live(config, self._runs)
-        self.view = Overview(self._parts, self.live, config.kicker.stats_token)
+        self._on_started: Callable[[], None] = lambda: None
+        self.live = self.parts.live(config, self._runs)
+        self.view = Overview(self.parts, self.live, config.kicker.stats_token)
         self._jobs = Crew(idle_most=config.kicker.max_concurrent_num)
         self._numbers = count(1)
         self._stop = Event()
@@ -96,22 +98,26 @@ class Kicker:
     @property
     def stats(self) -> Stats:
         """How many jobs ended, and how."""
-        return self._parts.stats
+        return self.parts.stats
 
     @property
     def health(self) -> Health:
         """Whether it makes progress."""
-        return self._parts.health
+        return self.parts.health
 
     @property
     def busy(self) -> int:
         """Jobs that run."""
-        return self._parts.slots.busy
+        return self.parts.slots.busy
 
     @property
     def idle(self) -> int:
         """Slots in which none runs."""
-        return self._parts.slots.idle
+        return self.parts.slots.idle
+
+    def on_started(self, call: Callable[[], None]) -> None:
+        """Have it called once messages are received."""
+        self._on_started = call
 
     def stop(self) -> None:
         """Have run() drain and return; called again, without waiting for running jobs.
@@ -144,6 +150,11 @@ class Kicker:
         if log_level is not None:
             logs.configure(log_level, self._config.log.format)
         signals = STOP_SIGNALS if handle_signals else ()
+        if _is_open(self._config.kicker):
+            log.warning(
+                "whoever reaches this host can read commands and outputs: set kicker.stats_token",
+                stats_host=self._config.kicker.stats_host,
+            )
         server = self._stats_server() if serve_stats else nullcontext()
         with handled(signals, self._on_signal), self._history(), server, self._keeping():
             try:
@@ -157,7 +168,7 @@ class Kicker:
 
     def _open(self) -> tuple[LeasedLocker, LeasedThrottler]:
         """Find the queue and the tables, however long that takes."""
-        parts = self._parts
+        parts = self.parts
         retention = self._persist(parts.queue.open)
         stores = Stores(self._config, parts.session, parts.observer("dynamodb"))
         locker = as_leased_locker(self._locker or stores.locker())
@@ -180,7 +191,7 @@ class Kicker:
         raise Stopping("stopped during its start")
 
     def _live(self, locker: LeasedLocker, throttler: LeasedThrottler) -> None:
-        config, parts = self._config, self._parts
+        config, parts = self._config, self.parts
         self._settler = parts.settler(config, throttler)
         probes = [store.check for store in (locker, throttler) if isinstance(store, Checked)]
         circuit = Circuit(probes, lambda: parts.health.forgive("dynamodb"))
@@ -203,6 +214,7 @@ class Kicker:
             name=parts.name,
             launcher=parts.launcher.name,
         )
+        self._on_started()
         self._stop.wait()
         circuit.stop()
         self._drain(receivers, throttler)
@@ -213,22 +225,22 @@ class Kicker:
         for message in messages:
             alive = self._runs.get(message.id)
             if alive is not None:
-                self._parts.places.give()
+                self.parts.places.give()
                 if alive.message.deleted:
                     self._jobs.spawn(partial(self._settler.drop, message, **alive.names()))
                 else:
                     self._settler.refresh(alive, message)
                 continue
-            owner = f"{self._parts.name}:{next(self._numbers)}"
-            run = Run(message, Place(self._parts.places), owner, time.time)
-            self._parts.metrics.received(time.time() - message.sent_at)
+            owner = f"{self.parts.name}:{next(self._numbers)}"
+            run = Run(message, Place(self.parts.places), owner, time.time)
+            self.parts.metrics.received(time.time() - message.sent_at)
             self._runs[message.id] = run
             self._settler.keep(run)
             self._jobs.spawn(self._work, run)
 
     def _work(self, run: Run) -> None:
         try:
-            with self._parts.groups.turn(run):
+            with self.parts.groups.turn(run):
                 if self._stop.is_set():
                     raise Stopping("the kicker stops")
                 self._worker.work(run)
@@ -243,7 +255,7 @@ class Kicker:
 
     def _drain(self, receivers: Receivers, throttler: LeasedThrottler) -> None:
         """Return what has not started, wait for what runs, then kill and return that as well."""
-        parts, kicker = self._parts, self._config.kicker
+        parts, kicker = self.parts, self._config.kicker
         parts.health.state = "draining"
         log.info("draining", running=self.busy, held=len(self._runs))
         receivers.stop()
@@ -292,19 +304,19 @@ class Kicker:
 
     @contextmanager
     def _history(self) -> Iterator[None]:
-        self._parts.history.check()
+        self.parts.history.check()
         try:
             yield
         finally:
-            self._parts.history.close()
+            self.parts.history.close()
 
     def _beat(self) -> None:
         self.health.beat()
-        self._parts.guard.beat()
+        self.parts.guard.beat()
 
     @contextmanager
     def _keeping(self) -> Iterator[None]:
-        keeper, guard = self._parts.keeper, self._parts.guard
+        keeper, guard = self.parts.keeper, self.parts.guard
         guard.start()
         loop = gevent.spawn(keeper.loop, self._beat)
         loop.link_exception(lambda dead: self._fail(dead.exception))
@@ -314,7 +326,13 @@ class Kicker:
             keeper.stop()
             loop.join()
             guard.stop()
-            self._parts.launcher.close()
+            self.parts.launcher.close()
+
+
+def _is_open(section: KickerSection) -> bool:
+    """Whether others than those on this host can see the page, and need no token for it."""
+    local = section.stats_socket is not None or is_loopback(section.stats_host)
+    return not local and section.stats_token is None
 
 
 def _require_patched() -> None:

@@ -18,6 +18,9 @@ from .slots import Slots
 #: Jobs that run, and jobs that wait, that are told one by one.
 SHOWN_MOST = 200
 
+#: Seconds within which a process of a fleet starts.
+START_WITHIN = 60.0
+
 #: What one process tells: a JSON object.
 Member = dict[str, Any]
 
@@ -57,17 +60,19 @@ class Live:
         runs = [run for run in self._runs.values() if not run.ended]
         waiting = [run for run in runs if run.wait is not None]
         known = self._depth.known()
+        state = self._health.state
         return {
             "pid": os.getpid(),
             "main_pid": self.main_pid,
             "host": socket.gethostname(),
             "queue": self._queue,
-            "state": self._health.state,
+            "state": state,
             "started_at": self._started_at,
             "well": well,
             "health": health,
             "busy": self._slots.busy,
-            "slots": self._slots.busy + self._slots.idle,
+            # One that drains has no slot for anything new.
+            "slots": self._slots.busy + (0 if state == "draining" else self._slots.idle),
             "waiting": len(waiting),
             "held": len(runs) - len(waiting) - sum(run.process is not None for run in runs),
             "rate": round(self._places.completions_per_second, 2),
@@ -90,7 +95,7 @@ def merged(
         "queue": first["queue"],
         "host": first["host"],
         "main_pid": first["main_pid"],
-        "health": one_health(members)[1],
+        "health": one_health(members, now)[1],
         "processes": [
             {key: member[key] for key in ("pid", "state", "started_at", "busy", "slots")}
             for member in sorted(members, key=lambda member: str(member["pid"]))
@@ -109,17 +114,22 @@ def merged(
     }
 
 
-def one_health(members: Sequence[Member]) -> tuple[bool, dict[str, Any]]:
-    """Whether all of them are well, and one report that says which of them is not."""
+def one_health(members: Sequence[Member], now: float) -> tuple[bool, dict[str, Any]]:
+    """Whether all of them are well, and one report that says which of them is not.
+
+    While one is well, others may be on their way in or out. now: epoch seconds.
+    """
     if len(members) == 1:
         return members[0]["well"], members[0]["health"]
+    one_is_well = any(member["well"] for member in members)
+    ill = [m for m in members if not m["well"] and not (one_is_well and _on_its_way(m, now))]
     reports = [member["health"] for member in members]
     problems = [
         f"process {member['pid']}: {problem}"
-        for member in members
+        for member in ill
         for problem in member["health"]["problems"]
     ]
-    well = all(member["well"] for member in members)
+    well = not ill
     received = [report["last_successful_receive"] for report in reports]
     return well, {
         "status": "ok" if well else "failing",
@@ -128,6 +138,12 @@ def one_health(members: Sequence[Member]) -> tuple[bool, dict[str, Any]]:
         "heartbeat_lag": max(report["heartbeat_lag"] for report in reports),
         "errors": {name: text for report in reports for name, text in report["errors"].items()},
     }
+
+
+def _on_its_way(member: Member, now: float) -> bool:
+    if member["state"] == "starting":
+        return bool(now - member["started_at"] < START_WITHIN)
+    return bool(member["state"] == "draining")
 
 
 def series(buckets: Mapping[Bucket, Tally]) -> dict[str, Any]:

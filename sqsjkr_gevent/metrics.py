@@ -25,7 +25,7 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._jobs = Counter(
-            "sqsjkr_jobs", "Ends of jobs.", ["outcome", "cause"], registry=self.registry
+            "sqsjkr_jobs", "Ends of jobs.", ["outcome", "reason"], registry=self.registry
         )
         self._ended: dict[tuple[Outcome, str], Counter] = {}
         self._waited = self._histogram(

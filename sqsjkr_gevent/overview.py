@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prometheus_client.registry import Collector
+
 from .assembly import Parts
 from .exposition import exposition
 from .history import SERIES_OVER, History
@@ -42,12 +44,13 @@ class Overview:
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether it makes progress, and the details."""
-        return one_health(self._members())
+        return one_health(self._members(), time.time())
 
     def state(self) -> dict[str, Any]:
         """What happens now."""
-        depth = self._parts.depth.ask()
-        return merged(self._members(), self.counts().invocations, depth, time.time())
+        members = self._members()
+        invocations = self.counts().invocations
+        return merged(members, invocations, self._parts.depth.ask(), time.time())
 
     def series(self) -> dict[str, Any]:
         """The last hour."""
@@ -55,8 +58,11 @@ class Overview:
 
     def metrics(self) -> bytes:
         """For Prometheus."""
-        depth = self._parts.depth.ask()
-        return exposition(self._parts.metrics.registry, self._members(), depth)
+        members = self._members()
+        return exposition(self._counted(), members, self._parts.depth.ask())
 
     def _members(self) -> Sequence[Member]:
         return [self._live.member()]
+
+    def _counted(self) -> Collector:
+        return self._parts.metrics.registry

@@ -14,6 +14,9 @@ from .outcome import Ending
 from .run import Run
 from .stats import Stats
 
+#: Seconds that a message is settled later for a history that is slow.
+KEPT_WITHIN = 1.0
+
 
 class Report:
     """Counts ends, keeps them, and opens the circuit where a store kept a job from being run.
@@ -42,14 +45,15 @@ class Report:
     def ending(self, run: Run, ending: Ending) -> None:
         """A job has ended; its message is settled next.
 
-        Kept before that, an end is in the history whenever its message is gone from the queue.
+        Returns once the end is kept: so it is in the history if its message is gone from the queue,
+        whoever is killed in between. A history that fails does not keep the message.
         """
         now = self._clock()
         run.ended = True
         message, job = run.message, run.parsed
         started_at = now if run.started_at is None else run.started_at
         waited = max(0.0, started_at - message.sent_at)
-        self._history.add(
+        kept = self._history.add(
             End(
                 job_id=message.id,
                 event_id=message.id if job is None else job.event_id,
@@ -72,6 +76,8 @@ class Report:
         if ending.ran is not None:
             self._waits.append(waited)
         self._metrics.ended(ending.outcome, ending.cause, waited, ending.ran)
+        if kept is not None:
+            kept.wait(KEPT_WITHIN)
 
     def ended(self, ending: Ending) -> None:
         """Its message is settled."""

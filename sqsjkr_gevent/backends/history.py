@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, fields
+from functools import partial
 
 import gevent
 import structlog
@@ -16,13 +17,13 @@ from gevent.event import Event
 from ..backoff import Backoff
 from ..clock import Clock
 from ..errors import StartError, StoreError
-from ..history import SERIES_OVER, Bucket, End, Query, Tally, bucket
+from ..history import SERIES_OVER, Bucket, End, Kept, Query, Tally, bucket
 from .sqlite_file import SqliteFile
 
 log = structlog.get_logger(__name__)
 
 #: Seconds that an end waits to be written with others.
-LINGER = 0.1
+LINGER = 0.05
 
 #: Ends that wait to be written, at most: while the disk is full the oldest are given up.
 PENDING_MOST = 10_000
@@ -78,6 +79,8 @@ class SqliteHistory:
         self._writes = SqliteFile(path, _SCHEMA)
         self._reads = SqliteFile(path, _SCHEMA)
         self._pending: deque[End] = deque()
+        # Set once those that are pending now are written.
+        self._written = Event()
         self._lost: Counter[str] = Counter()
         self._filled = Event()
         self._closing = Event()
@@ -92,7 +95,7 @@ class SqliteHistory:
         except StoreError as error:
             raise StartError(f"history: {error}; set history.path to a file to use") from error
 
-    def add(self, end: End) -> None:
+    def add(self, end: End) -> Kept | None:
         """See History."""
         self._pending.append(end)
         if len(self._pending) > PENDING_MOST:
@@ -100,6 +103,7 @@ class SqliteHistory:
         self._filled.set()
         if self._writer is None:
             self._writer = gevent.spawn(self._loop)
+        return self._written
 
     def find(self, query: Query) -> list[End]:
         """See History."""
@@ -139,12 +143,16 @@ class SqliteHistory:
             self._filled.wait()
             self._closing.wait(LINGER)
             self._filled.clear()
-            ends = list(self._pending)
+            ends, written = list(self._pending), self._written
             self._pending.clear()
+            self._written = Event()
             try:
                 self._write(ends)
+                written.set()
             except StoreError as error:
                 self._pending.extendleft(reversed(ends))
+                # Those who wait for these wait for the next ones as well.
+                self._written.rawlink(partial(_set, written))
                 if self._closing.is_set():
                     log.error("ends of jobs not kept", count=len(ends), reason=str(error))
                     return
@@ -215,6 +223,10 @@ class SqliteHistory:
                 (self._most, PRUNE_MOST),
             ).rowcount
         return removed == PRUNE_MOST
+
+
+def _set(event: Event, _: object) -> None:
+    event.set()
 
 
 def _insert(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:

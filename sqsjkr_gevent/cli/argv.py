@@ -15,7 +15,7 @@ GO_OPTIONS = {
 }
 
 #: Our own spellings that take a value, for finding where the options end.
-_OWN_WITH_VALUE = frozenset({"-c", "--config"})
+_OWN_WITH_VALUE = frozenset({"-c", "--config", "--processes"})
 
 
 def with_two_dashes(arguments: Sequence[str]) -> list[str]:

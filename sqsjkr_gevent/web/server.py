@@ -1,16 +1,24 @@
 """Serves an app over TCP or a unix socket, in the hub of the kicker."""
 
-import errno
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from gevent import socket
+from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
 
 from ..config import KickerSection
 from ..errors import StartError
+from ..unix_socket import remove_stale
 
 _BACKLOG = 128
+
+
+def serving(listener: socket.socket, app: Any) -> WSGIServer:
+    """A server of the app on that socket; its stop() lets answers under way be given."""
+    # Without a pool of its own a server forgets its connections when it stops.
+    return WSGIServer(listener, app, log=None, spawn=Pool())
 
 
 class StatsServer:
@@ -23,7 +31,7 @@ class StatsServer:
         else:
             listener = _listen_unix(self._path)
         self.address = listener.getsockname()
-        self._server = WSGIServer(listener, app, log=None)
+        self._server = serving(listener, app)
 
     def start(self) -> None:
         """Serve from now on."""
@@ -57,7 +65,7 @@ def _listen_tcp(host: str, port: int) -> socket.socket:
 
 def _listen_unix(path: str) -> socket.socket:
     try:
-        _remove_stale(path)
+        remove_stale(path)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(path)
         listener.listen(_BACKLOG)
@@ -67,21 +75,3 @@ def _listen_unix(path: str) -> socket.socket:
             f"set kicker.stats_socket, or --stats-socket"
         ) from error
     return listener
-
-
-def _remove_stale(path: str) -> None:
-    """Remove a socket file that nobody listens on; anything else there is an error."""
-    file = Path(path)
-    if not file.exists():
-        return
-    if not file.is_socket():
-        raise OSError(errno.EEXIST, "there is a file that is no socket")
-    probe = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        probe.connect(path)
-    except ConnectionRefusedError:
-        file.unlink()
-    else:
-        raise OSError(errno.EADDRINUSE, "another process listens on it")
-    finally:
-        probe.close()

@@ -254,9 +254,10 @@ def test_no_job_waits_for_a_file_that_is_busy(tmp_path: Path) -> None:
     history = opened(path)
     filled(history, [an_end(0)])
     let_go = held_for_writing(path)
-    for number in range(1, 4):
-        history.add(an_end(number))
+    kept = [history.add(an_end(number)) for number in range(1, 4)]
     assert ["0"] == numbers(history)
+    assert [False] * 3 == [one.wait(0.1) for one in kept]
     let_go()
+    assert [True] * 3 == [one.wait(30) for one in kept]
     eventually(lambda: ["3", "2", "1", "0"] == numbers(history))
     history.close()

@@ -1,0 +1,86 @@
+"""What the processes of a fleet have in common: its config and its directory.
+
+gunicorn's master loads this before anything is patched, so it imports the config and no more.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+
+from ..config import Config
+from ..errors import ConfigError
+
+#: Variables that say how the fleet is to be; `sqsjkr-gevent --processes` sets all three.
+CONF = "SQSJKR_CONF"
+PROCESSES = "SQSJKR_PROCESSES"
+OVERRIDES = "SQSJKR_OVERRIDES"
+
+
+class Fleet:
+    """One run of a fleet, from the start of its master to its end.
+
+    processes: how many. directory: for what they share. run: names this run, and no other.
+    """
+
+    def __init__(self, path: str, processes: int, overrides: Mapping[str, object]) -> None:
+        self.processes = processes
+        self._path = path
+        self._overrides = dict(overrides)
+        #: As it was when it was last read and found to be right: a process that is replaced gets
+        #: what the others have, whatever somebody is writing into the file meanwhile.
+        self.config = self._read()
+        self.directory = Path(tempfile.mkdtemp(prefix="sqsjkr-gevent-"))
+        self.run = uuid.uuid4().hex
+        self.metrics.mkdir()
+        self.sockets.mkdir()
+
+    @classmethod
+    def of_environment(cls, environ: MutableMapping[str, str]) -> "Fleet":
+        """As the variables say; takes those out that are for nobody else. Raises ConfigError."""
+        path = environ.get(CONF)
+        if not path:
+            raise ConfigError(f"set {CONF} to the path of the config file")
+        processes = environ.pop(PROCESSES, "") or str(os.cpu_count() or 1)
+        if not processes.isdecimal() or processes == "0":
+            raise ConfigError(f"{PROCESSES}: expected how many processes, got {processes!r}")
+        overrides = json.loads(environ.pop(OVERRIDES, "{}"))
+        return cls(path, int(processes), overrides)
+
+    @property
+    def metrics(self) -> Path:
+        """Where the values of counters and histograms are."""
+        return self.directory / "metrics"
+
+    @property
+    def sockets(self) -> Path:
+        """Where each process has a socket for the others."""
+        return self.directory / "sockets"
+
+    @property
+    def was_up(self) -> bool:
+        """Whether one of its kickers has ever received."""
+        return (self.directory / "was-up").exists()
+
+    def is_up(self) -> None:
+        """One of its kickers receives."""
+        (self.directory / "was-up").touch()
+
+    def reread(self) -> None:
+        """Take the file's config from now on. Raises ConfigError, and keeps the one it has."""
+        self.config = self._read()
+
+    def remove(self) -> None:
+        """Its end."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _read(self) -> Config:
+        return Config.load(self._path, os.environ, self._overrides)
+
+
+def share(total: int, processes: int, index: int) -> int:
+    """How many of `total` slots the process of that index has; each has one at least."""
+    return max(1, total // processes + (index < total % processes))

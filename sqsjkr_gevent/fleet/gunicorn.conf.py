@@ -1,0 +1,5 @@
+"""What `sqsjkr-gevent --processes` gives gunicorn."""
+
+from sqsjkr_gevent.fleet.settings import settings
+
+globals().update(settings())

@@ -1,0 +1,88 @@
+"""One kicker of a fleet, in a process of its own."""
+
+import os
+from collections.abc import Sequence
+
+import gevent
+import structlog
+
+from .. import log as logs
+from ..backends.history import SqliteHistory
+from ..config import Config
+from ..errors import SqsjkrError
+from ..history import MEMORY_KEPT, History
+from ..kicker import Kicker
+from ..web import create_app
+from .fleet import Fleet, share
+from .peers import Peers
+from .together import Together
+from .values import in_files
+
+log = structlog.get_logger(__name__)
+
+
+class Member:
+    """A kicker, and the app that shows all of the fleet.
+
+    number: that no other living process of the fleet has. share: its index among `processes`
+    processes that share the slots. failure: what ended the kicker, None where it was stopped.
+    """
+
+    def __init__(self, fleet: Fleet, number: int, share_of: tuple[int, int]) -> None:
+        index, processes = share_of
+        self._fleet = fleet
+        self._config = fleet.config.replace(
+            kicker__max_concurrent_num=share(
+                fleet.config.kicker.max_concurrent_num, processes, index
+            )
+        )
+        logs.configure(self._config.log.level, self._config.log.format)
+        with in_files(fleet.metrics, number):
+            self.kicker = Kicker(self._config, history=_history(self._config, fleet))
+        self.kicker.live.main_pid = self.parent()
+        self._peers = Peers(fleet.sockets, str(number), self.kicker.live.member)
+        self.view = Together(self.kicker, self._peers, fleet.metrics)
+        self.app = create_app(self)
+        self.failure: Exception | None = None
+        self._running: gevent.Greenlet[[], None] | None = None
+
+    @staticmethod
+    def parent() -> int:
+        """The process that supervises this one, by its pid."""
+        return os.getppid()
+
+    def start(self, addresses: Sequence[object]) -> None:
+        """Run the kicker, in a greenlet. addresses: where the stats are served."""
+        for address in addresses:
+            log.info("stats", address=address)
+        self._peers.start()
+        self._running = gevent.spawn(self._run)
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the kicker's end, at most `timeout` seconds; answers whether it has ended."""
+        if self._running is None:
+            return False
+        self._running.join(timeout)
+        return self._running.ready()
+
+    def _run(self) -> None:
+        self.kicker.on_started(self._fleet.is_up)
+        try:
+            self.kicker.run(handle_signals=False, serve_stats=False)
+        except SqsjkrError as error:
+            log.error("the kicker cannot go on", reason=str(error))
+            self.failure = error
+        except Exception as error:
+            log.exception("the kicker has failed")
+            self.failure = error
+        finally:
+            self._peers.stop()
+
+
+def _history(config: Config, fleet: Fleet) -> History:
+    """A file in any case: the processes have no other memory in common."""
+    section = config.history
+    if section.path is not None:
+        return SqliteHistory(section.path, run=fleet.run, keep=section.keep)
+    path = str(fleet.directory / "history.db")
+    return SqliteHistory(path, run=fleet.run, keep=section.keep, most=MEMORY_KEPT)

@@ -1,0 +1,104 @@
+"""Processes of a fleet ask each other what they do, over Unix sockets."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.server import StreamServer
+
+from ..live import Member
+
+#: Seconds that a process has to answer; it may stand still.
+ANSWER_WITHIN = 1.0
+
+_PIECE = 65536
+
+
+class Peers:
+    """The sockets are files of `directory`; ours is called `name`.
+
+    tell: what this process says of itself.
+    """
+
+    def __init__(self, directory: Path, name: str, tell: Callable[[], Member]) -> None:
+        self._directory = directory
+        self._name = name
+        self._tell = tell
+        self._server: StreamServer | None = None
+
+    def start(self) -> None:
+        """Answer the others."""
+        path = self._directory / self._name
+        path.unlink(missing_ok=True)  # A process that was killed has left it.
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen(128)
+        self._server = StreamServer(listener, self._answer)
+        self._server.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        if self._server is not None:
+            self._server.stop(timeout=1)
+            (self._directory / self._name).unlink(missing_ok=True)
+
+    def members(self) -> list[Member]:
+        """What all of them say, this process first; those that say nothing in time, say that."""
+        others = [path for path in self._directory.iterdir() if path.name != self._name]
+        asked = [gevent.spawn(_ask, path) for path in sorted(others)]
+        gevent.joinall(asked)
+        return [self._tell(), *(answer.value for answer in asked if answer.value is not None)]
+
+    def _answer(self, connection: Any, _: object) -> None:
+        connection.settimeout(ANSWER_WITHIN)
+        try:
+            connection.sendall(json.dumps(self._tell()).encode())
+        except OSError:
+            pass  # Whoever asked has gone.
+
+
+def _ask(path: Path) -> Member | None:
+    """None where there is nobody any more."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(ANSWER_WITHIN)
+            connection.connect(str(path))
+            answer: Member = json.loads(b"".join(_pieces(connection)))
+            return answer
+    except (FileNotFoundError, ConnectionRefusedError):
+        return None
+    except (OSError, ValueError):
+        return silent(path.name)
+
+
+def _pieces(connection: Any) -> Iterator[bytes]:
+    while piece := connection.recv(_PIECE):
+        yield piece
+
+
+def silent(name: str) -> Member:
+    """A process that does not answer. name: its number in the fleet."""
+    return {
+        "pid": f"#{name}",
+        "main_pid": 0,
+        "host": "",
+        "queue": "",
+        "state": "silent",
+        "started_at": 0.0,
+        "well": False,
+        "health": {
+            "status": "failing",
+            "problems": ["does not answer"],
+            "last_successful_receive": None,
+            "heartbeat_lag": 0.0,
+            "errors": {},
+        },
+        **dict.fromkeys(("busy", "slots", "waiting", "held", "rate"), 0),
+        "waits": [],
+        "running": [],
+        "waiting_jobs": [],
+        "queue_depth": None,
+    }

@@ -1,0 +1,149 @@
+"""gunicorn's settings for a fleet, for a gunicorn.conf.py: `globals().update(settings())`.
+
+Loaded by the unpatched master, so nothing here may import what gevent patches.
+"""
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..config import Config
+from ..errors import ConfigError
+from ..unix_socket import remove_stale
+from .fleet import Fleet
+
+#: The file that says no more than the first line above, for those who have no other.
+CONF_FILE = Path(__file__).with_name("gunicorn.conf.py")
+
+#: Seconds beside those of the config that a worker has for a stop: its last deletes and returns.
+STOP_SLACK = 15.0
+
+#: Seconds that a worker may stand still before the master replaces it.
+TIMEOUT = 30
+
+MISUSED = 2
+
+_LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING"}
+
+_fleets: list[Fleet] = []
+
+
+def settings() -> dict[str, Any]:
+    """gunicorn's settings; called again by each reload.
+
+    A config that is wrong ends the master at its start (exit code 2); later it is refused, and the
+    fleet goes on with the one it has.
+    """
+    try:
+        if _fleets:
+            _fleets[0].reread()
+        else:
+            _fleets.append(Fleet.of_environment(os.environ))
+    except ConfigError as error:
+        if not _fleets:
+            print(f"sqsjkr-gevent: {error}", file=sys.stderr)
+            raise SystemExit(MISUSED) from None
+        logging.getLogger("gunicorn.error").error("config refused, the old one stays: %s", error)
+    return _of(_fleets[0])
+
+
+def _of(fleet: Fleet) -> dict[str, Any]:
+    config, kicker = fleet.config, fleet.config.kicker
+    return {
+        "bind": _address(config),
+        "workers": fleet.processes,
+        "worker_class": "sqsjkr_gevent.fleet.worker.KickerWorker",
+        # gunicorn asks for one; the worker makes its own.
+        "wsgi_app": "sqsjkr_gevent.web:create_app",
+        "timeout": TIMEOUT,
+        "graceful_timeout": int(kicker.shutdown_timeout + kicker.kill_grace + STOP_SLACK),
+        "proc_name": "sqsjkr-gevent",
+        "umask": _umask(),
+        "control_socket_disable": True,
+        "logconfig_dict": _log(config),
+        "on_starting": _on_starting,
+        "pre_fork": _pre_fork,
+        "child_exit": _child_exit,
+        "on_exit": _on_exit,
+    }
+
+
+def _address(config: Config) -> str:
+    kicker = config.kicker
+    if kicker.stats_socket is not None:
+        return f"unix:{Path(kicker.stats_socket).absolute()}"
+    host = f"[{kicker.stats_host}]" if ":" in kicker.stats_host else kicker.stats_host
+    return f"{host}:{kicker.stats_port}"
+
+
+def _umask() -> int:
+    """Ours, which gunicorn would otherwise widen for a socket's file."""
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return umask
+
+
+def _log(config: Config) -> dict[str, Any]:
+    level = _LEVELS.get(config.log.level, "ERROR")
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "lines": {
+                "()": "sqsjkr_gevent.fleet.master_log.Lines",
+                "form": config.log.format,
+            }
+        },
+        "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "root": {"level": "WARNING", "handlers": ["lines"]},
+        "loggers": {"gunicorn.error": {"level": level, "handlers": ["lines"], "propagate": False}},
+    }
+
+
+def _on_starting(server: Any) -> None:
+    fleet = _fleets[0]
+    most, processes = fleet.config.kicker.max_concurrent_num, server.num_workers
+    if most < processes:
+        print(
+            f"sqsjkr-gevent: kicker.max_concurrent_num is {most}, less than one slot for each of "
+            f"{processes} processes: set fewer, or more slots",
+            file=sys.stderr,
+        )
+        raise SystemExit(MISUSED)
+    # A worker that cannot start ends the master with the exit code of a kicker that cannot.
+    server.WORKER_BOOT_ERROR = 1
+    if fleet.config.kicker.stats_socket is not None:
+        try:
+            remove_stale(fleet.config.kicker.stats_socket)
+        except OSError as error:
+            print(
+                f"sqsjkr-gevent: cannot listen on the socket {fleet.config.kicker.stats_socket}: "
+                f"{error.strerror}; set kicker.stats_socket, or --stats-socket",
+                file=sys.stderr,
+            )
+            raise SystemExit(1) from None
+
+
+def _pre_fork(server: Any, worker: Any) -> None:
+    others = server.WORKERS.values()
+    worker.fleet = _fleets[0]
+    # Of all processes, those that drain as well: its files and its socket.
+    worker.number = _lowest_free(other.number for other in others)
+    # Of those with the same config: its share of the slots.
+    same = [other for other in others if other.cfg is worker.cfg]
+    worker.share = (_lowest_free(other.share[0] for other in same), server.num_workers)
+
+
+def _lowest_free(taken: Any) -> int:
+    numbers = set(taken)
+    return next(number for number in range(len(numbers) + 1) if number not in numbers)
+
+
+def _child_exit(_: Any, worker: Any) -> None:
+    (_fleets[0].sockets / str(worker.number)).unlink(missing_ok=True)
+
+
+def _on_exit(_: Any) -> None:
+    _fleets[0].remove()

@@ -1,0 +1,40 @@
+"""What is shown over HTTP of a fleet, whichever of its processes is asked."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from prometheus_client.registry import Collector
+
+from ..depth import Depth
+from ..kicker import Kicker
+from ..live import Member
+from ..overview import Counts, Overview
+from .peers import Peers
+from .values import collector
+
+
+class Together(Overview):
+    """An Overview of all: slots and jobs by asking each process, counters from what they share."""
+
+    def __init__(self, kicker: Kicker, peers: Peers, metrics: Path) -> None:
+        super().__init__(kicker.parts, kicker.live, kicker.view.token)
+        self._peers = peers
+        self._metrics = metrics
+
+    def counts(self) -> Counts:
+        """Of all processes, those that have ended too."""
+        members = self._peers.members()
+        busy = sum(member["busy"] for member in members)
+        slots = sum(member["slots"] for member in members)
+        return Counts(busy, slots - busy, self.history.totals())
+
+    def _members(self) -> Sequence[Member]:
+        members = self._peers.members()
+        for member in members:
+            if member["queue_depth"] is not None:
+                # One of them asks SQS, the others learn it.
+                self._parts.depth.learn(Depth.of_json(member["queue_depth"]))
+        return members
+
+    def _counted(self) -> Collector:
+        return collector(self._metrics)

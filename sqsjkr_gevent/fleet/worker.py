@@ -1,0 +1,98 @@
+"""The gunicorn worker that is a kicker.
+
+gunicorn's master loads this module as well, unpatched: what a kicker needs is imported in the
+worker, where gevent has patched already.
+"""
+
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from gunicorn.workers.ggevent import GeventWorker
+
+from .fleet import Fleet
+
+if TYPE_CHECKING:
+    from .member import Member
+
+#: Exit code of a worker that is to be replaced; with 1 the master ends.
+REPLACED = 70
+
+#: Seconds before a worker that cannot start is replaced, in a fleet that was up once.
+AGAIN_IN = 5.0
+
+#: Seconds within which a Ctrl-C reaches the worker twice: from the terminal, and by the master.
+SAME_PRESS = 1.0
+
+
+class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's gevent worker, with a kicker in it.
+
+    fleet, number, share: set by the master before the fork; see settings.py.
+    """
+
+    fleet: Fleet
+    number: int
+    share: tuple[int, int]
+    member: "Member"
+    _stopped_at: float | None = None
+
+    def init_signals(self) -> None:
+        """gunicorn's, and a hangup of the terminal drains."""
+        super().init_signals()
+        signal.signal(signal.SIGHUP, self.handle_exit)
+
+    def load_wsgi(self) -> None:
+        """Make the kicker, and the app that shows the fleet."""
+        from .member import Member  # noqa: PLC0415
+
+        self.member = Member(self.fleet, self.number, self.share)
+        self.wsgi = self.member.app
+
+    def run(self) -> None:
+        """Run the kicker and serve the stats until it has drained, with a sign of life each second.
+
+        Not gunicorn's own loop: that would wait for connections that a browser keeps open.
+        """
+        from ..web.server import serving  # noqa: PLC0415
+
+        servers = [serving(listener, self.wsgi) for listener in self.sockets]
+        for server in servers:
+            server.max_accept = 1  # Whoever is busy leaves the next one to the others.
+            server.start()
+        self.member.start([listener.getsockname() for listener in self.sockets])
+        while not self.member.join(1.0):
+            self.notify()
+        for server in servers:
+            server.stop(timeout=1)
+        if self.member.failure is not None:
+            sys.exit(self._exit_code())
+
+    def notify(self) -> None:
+        """Tell the master that the hub turns; without a master, stop."""
+        self.tmp.notify()
+        if self.ppid != self.member.parent():
+            self.handle_exit(signal.SIGTERM, None)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        """Drain. gunicorn repeats SIGTERM each second, so a second one means no more than one."""
+        if self._stopped_at is None:
+            self._stopped_at = time.monotonic()
+            self.member.kicker.stop()
+
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT or SIGQUIT: drain; again: without waiting for running jobs."""
+        since = self._stopped_at
+        self.handle_exit(sig, frame)
+        if since is not None and time.monotonic() - since > SAME_PRESS:
+            self.member.kicker.stop()
+
+    def _exit_code(self) -> int:
+        if not self.fleet.was_up:
+            return 1
+        until = time.monotonic() + AGAIN_IN
+        while time.monotonic() < until and self._stopped_at is None:
+            self.tmp.notify()
+            time.sleep(0.5)
+        return REPLACED

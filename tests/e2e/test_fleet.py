@@ -1,0 +1,371 @@
+"""Several kickers under gunicorn: one answer, no job lost or doubled, whoever dies or reloads."""
+
+import json
+import os
+import random
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jobs import Evidence, processes_of
+from kickers import DEADLINE, KickerProcess, settings, toml
+from servers import ROOT
+from waiting import eventually
+
+#: Seconds: what a killed worker held comes back after so long.
+LEASE = 5
+
+#: Seconds for all jobs to be done, on a loaded machine.
+LONG = 240.0
+
+
+def fleet_config(aws, queue, table, **sections: dict[str, Any]) -> dict[str, Any]:
+    """A config with short leases."""
+    sections["sqs"] = {"visibility_timeout": LEASE, **sections.get("sqs", {})}
+    sections["locker"] = {"lease": LEASE, **sections.get("locker", {})}
+    sections["kicker"] = {"max_concurrent_num": 8, **sections.get("kicker", {})}
+    return settings(aws, queue, table, **sections)
+
+
+def fleet(kick, config: dict[str, Any], processes: int, **options: Any) -> KickerProcess:
+    """A fleet of which every kicker receives."""
+    master = kick(config, arguments=("--processes", str(processes)), **options)
+    master.says("started", processes)
+    return master
+
+
+def workers(master: KickerProcess) -> list[psutil.Process]:
+    """The living worker processes."""
+    found = []
+    for child in psutil.Process(master.pid).children():
+        try:
+            if child.status() != psutil.STATUS_ZOMBIE:
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def state(master: KickerProcess) -> dict[str, Any]:
+    """What the fleet says of itself."""
+    told: dict[str, Any] = json.loads(master.get("/api/state"))
+    return told
+
+
+def all_ends(master: KickerProcess) -> list[dict[str, Any]]:
+    """The whole history, page by page."""
+    ends: list[dict[str, Any]] = []
+    before = ""
+    while True:
+        page = json.loads(master.get(f"/api/history?limit=500{before}"))
+        ends += page["ends"]
+        if page["next"] is None:
+            return ends
+        before = f"&before={page['next']}"
+
+
+def counted(ends: list[dict[str, Any]]) -> dict[str, int]:
+    """The ends as sqsjkr counts them."""
+    found = Counter(end["outcome"] for end in ends)
+    return {outcome: found[outcome] for outcome in ("succeeded", "failed", "errored")}
+
+
+@pytest.mark.queue(visibility_timeout=LEASE)
+@pytest.mark.parametrize("jobs", [200, pytest.param(2000, marks=pytest.mark.slow)])
+def test_a_kill_a_reload_and_a_stop_of_a_worker_lose_and_double_nothing(
+    aws, queue, table, tmp_path, kick, jobs
+):
+    """Four processes; every effect is there, and the counters are the ends in the history."""
+    evidence = Evidence(tmp_path)
+    names = [f"j{number}" for number in range(jobs)]
+    config = fleet_config(
+        aws, queue, table, kicker={"max_concurrent_num": 12}, history={"path": "ends.db"}
+    )
+    master = fleet(kick, config, 4)
+    for number, name in enumerate(names):
+        lock = f"L{number % 50}" if number % 5 == 0 else None
+        queue.send(evidence.job(name, 0.05, lock))
+    eventually(lambda: sum(evidence.done.values()) > jobs // 8, deadline=LONG)
+    random.choice(workers(master)).send_signal(signal.SIGKILL)
+    eventually(lambda: sum(evidence.done.values()) > jobs // 4, deadline=LONG)
+    old = {worker.pid for worker in workers(master)}
+    master.send(signal.SIGHUP)
+
+    def replaced() -> bool:
+        running = [p["pid"] for p in state(master)["processes"] if p["state"] == "running"]
+        return len(running) == 4 and old.isdisjoint(running)
+
+    eventually(replaced, deadline=LONG)
+    random.choice(workers(master)).send_signal(signal.SIGTERM)
+    eventually(lambda: set(names) == set(evidence.done), deadline=LONG)
+    eventually(queue.is_empty, deadline=LONG)
+    assert Counter() == evidence.overlaps
+    eventually(lambda: 4 == len(workers(master)), deadline=LONG)
+    eventually(lambda: master.counters() == counted(all_ends(master)), deadline=LONG)
+    assert set(names) == {
+        end["event_id"] for end in all_ends(master) if end["outcome"] == "succeeded"
+    }
+    assert 0 == master.stop()
+    with sqlite3.connect(tmp_path / "ends.db") as connection:
+        ends = connection.execute("SELECT outcome, COUNT(*) FROM ends GROUP BY 1").fetchall()
+        assert sorted(ends) == sorted(connection.execute("SELECT outcome, ends FROM totals"))
+    kickers = [line["name"] for line in master.lines("started")]
+    assert [] == [pid for name in kickers for pid in processes_of(name)]
+
+
+def test_whichever_process_is_asked_the_answer_is_of_all(aws, queue, tmp_path, kick):
+    """Slots, running jobs, counters and metrics; the slots are shared out to the last one."""
+    go = tmp_path / "go"
+    master = fleet(kick, fleet_config(aws, queue, None, kicker={"max_concurrent_num": 7}), 3)
+    assert [2, 2, 3] == sorted(process["slots"] for process in state(master)["processes"])
+    ids = {queue.send({"command": f"until [ -e {go} ]; do sleep 0.05; done"}) for _ in range(7)}
+    eventually(lambda: 7 == state(master)["busy"])
+    for _ in range(10):
+        told = state(master)
+        assert ids == {job["job_id"] for job in told["running"]}
+        assert {process["pid"] for process in told["processes"]} == {
+            worker.pid for worker in workers(master)
+        }
+        assert b'{"idle_worker":0,"busy_worker":7}\n' == master.get("/stats/metrics")
+        assert b"sqsjkr_jobs_running 7.0\n" in master.get("/metrics")
+    go.touch()
+    succeeded = {"succeeded": 7, "failed": 0, "errored": 0}
+    eventually(lambda: succeeded == master.counters())
+    for _ in range(10):
+        assert succeeded == master.counters()
+        assert b'{outcome="succeeded",reason="exit"} 7.0\n' in master.get("/metrics")
+        assert succeeded == counted(all_ends(master))
+
+
+def test_a_worker_that_is_killed_is_replaced_and_its_jobs_run_again(
+    aws, make_queue, tmp_path, kick
+):
+    """Its processes end at once; what it has counted stays counted."""
+    queue = make_queue(visibility_timeout=LEASE)
+    config = fleet_config(aws, queue, None, kicker={"max_concurrent_num": 2})
+    config["throttler"] = {"backend": "sqlite", "table": str(tmp_path / "t.db")}
+    master = fleet(kick, config, 2)
+    queue.send({"command": "true"})
+    eventually(lambda: 1 == master.counters()["succeeded"])
+    go = tmp_path / "go"
+    queue.send({"command": f"until [ -e {go} ]; do sleep 0.05; done; echo over"})
+    [job] = eventually(lambda: state(master)["running"])
+    psutil.Process(job["process"]).send_signal(signal.SIGKILL)
+    eventually(lambda: not psutil.pid_exists(job["pid"]))
+    eventually(lambda: [1, 1] == [p["slots"] for p in state(master)["processes"]], deadline=30)
+    go.touch()
+    eventually(lambda: 2 == master.counters()["succeeded"], deadline=60)
+    assert ["over\n"] == [
+        end["output"] for end in json.loads(master.get(f"/api/jobs/{job['job_id']}"))["ends"]
+    ]
+    assert b'sqsjkr_jobs_total{outcome="succeeded",reason="exit"} 2.0\n' in master.get("/metrics")
+
+
+def test_a_hangup_reads_the_config_again_and_a_wrong_one_is_refused(aws, queue, tmp_path, kick):
+    """The fleet goes on with what it has; the next right one is taken."""
+    config = fleet_config(aws, queue, None)
+    master = fleet(kick, config, 2)
+    file = tmp_path / "kicker-0.toml"
+    file.write_text(toml(config) + "\n[nonsense]\n")
+    master.send(signal.SIGHUP)
+    eventually(lambda: "unknown section [nonsense]" in master.log.read_text())
+    master.says("started", 4)
+    assert 8 == state(master)["slots"]
+    config["kicker"]["max_concurrent_num"] = 5
+    file.write_text(toml(config))
+    master.send(signal.SIGHUP)
+    master.says("started", 6)
+    eventually(lambda: 5 == state(master)["slots"])
+    eventually(lambda: 2 == len(workers(master)))
+    assert 0 == master.stop()
+
+
+def test_a_reload_lets_running_jobs_end(aws, queue, tmp_path, kick):
+    """The new processes receive meanwhile; no job is repeated."""
+    go = tmp_path / "go"
+    master = fleet(kick, fleet_config(aws, queue, None), 2)
+    first = queue.send({"command": f"until [ -e {go} ]; do sleep 0.05; done; echo first"})
+    eventually(lambda: 1 == state(master)["busy"])
+    master.send(signal.SIGHUP)
+    master.says("started", 4)
+    second = queue.send({"command": "echo second"})
+    master.says("job succeeded", job_id=second)
+    go.touch()
+    master.says("job succeeded", job_id=first)
+    eventually(lambda: 2 == len(workers(master)))
+    assert {"succeeded": 2, "failed": 0, "errored": 0} == master.counters()
+    assert 2 == len(master.lines("job started"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_stop_lets_running_jobs_end_and_returns_the_rest(aws, queue, tmp_path, kick, number):
+    """Exit code 0; also where a long answer is being streamed."""
+    go = tmp_path / "go"
+    config = fleet_config(aws, queue, None, kicker={"max_concurrent_num": 2})
+    master = fleet(kick, config, 2)
+    ids = {queue.send({"command": f"until [ -e {go} ]; do sleep 0.05; done"}) for _ in range(2)}
+    eventually(lambda: 2 == state(master)["busy"])
+    waiting = queue.send({"command": "true"})
+    host, port = master.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as stream:
+        stream.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"event-stream" in stream.recv(4096)
+        master.send(number)
+        master.says("draining", 2)
+        go.touch()
+        assert 0 == master.wait()
+    assert ids == {line["job_id"] for line in master.lines("job succeeded")}
+    [left] = eventually(queue.receive)
+    assert waiting == left["MessageId"]
+
+
+def test_workers_whose_master_was_killed_drain_and_end(aws, queue, kick):
+    """They must not receive for ever with nobody to stop them."""
+    master = fleet(kick, fleet_config(aws, queue, None), 2)
+    orphans = workers(master)
+    master.send(signal.SIGKILL)
+    gone, alive = psutil.wait_procs(orphans, timeout=DEADLINE)
+    assert (2, []) == (len(gone), alive)
+    assert 2 == len(master.lines("stopped"))
+
+
+def test_a_process_that_stands_still_is_named_by_the_health(aws, queue, kick):
+    """Whichever process is asked, but that one."""
+    config = fleet_config(aws, queue, None)
+    master = fleet(kick, config, 2)
+    first, _ = workers(master)
+    # Asked over and over, the kernel gives the question to whoever is awake.
+    first.send_signal(signal.SIGSTOP)
+    try:
+
+        def silent() -> bool:
+            try:
+                master.get("/healthz")
+            except urllib.error.HTTPError as answer:
+                return any("does not answer" in text for text in json.load(answer)["problems"])
+            except OSError:
+                pass
+            return False
+
+        eventually(silent, deadline=30)
+    finally:
+        first.send_signal(signal.SIGCONT)
+    eventually(lambda: "ok" == json.loads(master.get("/healthz"))["status"], deadline=30)
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "code", "said"),
+    [
+        ({"kicker": {"max_concurrent_num": 2}}, ("--processes", "3"), 2, "less than one slot"),
+        ({"kicker": {"max_concurent_num": 2}}, ("--processes", "3"), 2, "unknown key"),
+        ({"sqs": {"queue_name": "no-such"}}, ("--processes", "2"), 1, "sqsjkr-gevent init"),
+        ({}, ("--processes", "0"), 2, "--processes"),
+        ({}, ("--processes", "2", "check"), 2, "--processes is for the kicker"),
+    ],
+)
+def test_what_keeps_a_fleet_from_starting_is_one_line_and_an_exit_code(
+    aws, queue, kick, change, arguments, code, said
+):
+    """As of a single kicker: 1 for a failure, 2 for usage and config."""
+    config = settings(aws, queue, None, **change)
+    master = kick(config, arguments=arguments)
+    assert code == master.wait()
+    assert said in master.log.read_text()
+    assert "Traceback" not in master.log.read_text()
+
+
+def test_options_of_the_command_line_hold_for_all_processes_and_after_a_reload(
+    aws, queue, kick, tmp_path
+):
+    """sqsjkr's one-dash spelling behind --processes too."""
+    config = fleet_config(aws, queue, None)
+    del config["kicker"]["stats_port"]
+    path = tmp_path / "s.sock"
+    master = kick(config, arguments=("--processes", "2", "-stats-socket", str(path)))
+    master.says("started", 2)
+    assert path.is_socket()
+    assert 0 == path.stat().st_mode & 0o022
+    master.send(signal.SIGHUP)
+    master.says("started", 4)
+    assert {str(path)} == {line["address"] for line in master.lines("stats")}
+    assert 0 == master.stop()
+    assert not path.exists()
+
+
+def test_jobs_see_nothing_of_the_fleet(aws, queue, kick):
+    """Whoever has metrics of his own in his jobs must not write into ours."""
+    master = fleet(kick, fleet_config(aws, queue, None), 2)
+    job_id = queue.send({"command": "env"})
+    output = master.says("job succeeded", job_id=job_id)["output"]
+    assert "SQSJKR_JOB_ID" in output
+    for name in ("PROMETHEUS", "SQSJKR_OVERRIDES", "SQSJKR_PROCESSES"):
+        assert name not in output
+
+
+def test_gunicorn_runs_it_by_the_conf_file_of_the_repository(aws, queue, tmp_path):
+    """SQSJKR_CONF names the config, -w the number; nothing was patched too late."""
+    conf = tmp_path / "conf.toml"
+    conf.write_text(toml(fleet_config(aws, queue, None)))
+    log = tmp_path / "log"
+    with log.open("wb") as output:
+        master = subprocess.Popen(
+            [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "-w", "2"],
+            env={**os.environ, **aws.env, "SQSJKR_CONF": str(conf)},
+            cwd=tmp_path,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        eventually(lambda: 2 == log.read_text().count('"event": "started"'), deadline=DEADLINE)
+        master.send_signal(signal.SIGTERM)
+        assert 0 == master.wait(DEADLINE)
+    finally:
+        master.kill()
+        master.wait()
+    assert "Monkey" not in log.read_text()
+    assert 2 == log.read_text().count('"event": "stopped"')
+
+
+def test_gunicorn_without_a_config_is_told_to_name_one(tmp_path):
+    """One line, exit code 2."""
+    environ = {name: value for name, value in os.environ.items() if name != "SQSJKR_CONF"}
+    done = subprocess.run(
+        [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py")],
+        env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE,
+    )  # fmt: skip
+    assert (2, "sqsjkr-gevent: set SQSJKR_CONF to the path of the config file\n") == (
+        done.returncode, done.stderr,
+    )  # fmt: skip
+
+
+def test_a_second_ctrl_c_skips_the_wait(aws, queue, kick):
+    """As of a single kicker: to the whole group, as a terminal sends it."""
+    config = fleet_config(aws, queue, None, kicker={"max_concurrent_num": 2})
+    master = kick(config, arguments=("--processes", "2"), start_new_session=True)
+    master.says("started", 2)
+    job_id = queue.send({"command": "sleep 1000"})
+    master.says("job started", job_id=job_id)
+    os.killpg(master.pid, signal.SIGINT)
+    master.says("draining", 2)
+
+    def pressed_again() -> bool:
+        if master.process.poll() is not None:
+            return True
+        os.killpg(master.pid, signal.SIGINT)
+        return bool(master.lines("job returned"))
+
+    began = time.monotonic()
+    eventually(pressed_again, deadline=15, every=0.5)
+    assert 0 == master.wait(15)
+    assert time.monotonic() - began < 15
+    assert Path(f"/proc/{master.pid}").exists() is False
