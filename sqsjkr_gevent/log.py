@@ -11,6 +11,7 @@ _LEVELS = {
     "warn": logging.WARNING,
     "warning": logging.WARNING,
     "error": logging.ERROR,
+    "silent": logging.CRITICAL,
 }
 
 

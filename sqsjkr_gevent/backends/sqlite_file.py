@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import gevent
@@ -33,6 +34,13 @@ CREATE INDEX IF NOT EXISTS jobs_expired ON jobs (expired);
 
 #: Columns that are younger than their table: a file from before them gets them.
 _ADDED = [("locks", "locked_at", "INTEGER")]
+
+
+@dataclass(frozen=True, slots=True)
+class _Raised:
+    """What was raised in the thread. Raised there, gevent would print it as well."""
+
+    error: Exception
 
 
 class SqliteFile:
@@ -76,11 +84,18 @@ class SqliteFile:
         self._apply(self._close)
 
     def _apply(self, call: Callable[[], T]) -> T:
-        try:
-            answer: T = self._thread.apply(call)
-        except sqlite3.Error as error:
-            raise StoreError(f"sqlite file {self._path!r}: {error}") from error
-        return answer
+        def caught() -> T | _Raised:
+            try:
+                return call()
+            except Exception as error:  # noqa: BLE001  (raised again below)
+                return _Raised(error)
+
+        answer: T | _Raised = self._thread.apply(caught)
+        if not isinstance(answer, _Raised):
+            return answer
+        if isinstance(answer.error, sqlite3.Error):
+            raise StoreError(f"sqlite file {self._path!r}: {answer.error}") from answer.error
+        raise answer.error
 
     def _close(self) -> None:
         if self._connection is not None:

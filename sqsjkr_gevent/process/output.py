@@ -38,7 +38,6 @@ class Output:
             return (self.head + self.tail).decode("utf-8", "replace")
         return self.head.decode("utf-8", "replace") + gap + self.tail.decode("utf-8", "replace")
 
-
     def shortened(self, limit: int) -> "Output":
         """The first and last half of `limit` bytes of it."""
         length = len(self.head) + len(self.tail)
@@ -82,11 +81,18 @@ class OutputReader:
     """Reads a non-blocking pipe until it ends, from the hub's own callbacks.
 
     The descriptor is the reader's from then on. closed: set at the end of the output. on_closed:
-    called then.
+    called then. on_data: is given what was read, each time.
     """
 
-    def __init__(self, fd: int, limit: int, on_closed: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        fd: int,
+        limit: int,
+        on_closed: Callable[[], None] | None = None,
+        on_data: Callable[[bytes], None] | None = None,
+    ) -> None:
         self._fd = fd
+        self._on_data = on_data
         self._kept = _Kept(limit)
         self._on_closed = on_closed
         self.closed = Event()
@@ -103,6 +109,8 @@ class OutputReader:
     def add(self, data: bytes) -> None:
         """Add to what was read."""
         self._kept.add(data)
+        if self._on_data is not None:
+            self._on_data(data)
 
     def read(self) -> None:
         """Read what is there now; if that is not all, go on as more comes."""
@@ -142,7 +150,7 @@ class OutputReader:
                 return error.errno == errno.EINTR
             data = b""
         if data:
-            self._kept.add(data)
+            self.add(data)
             return True
         self.close()
         return False

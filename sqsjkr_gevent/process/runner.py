@@ -65,6 +65,7 @@ class Process:
         as_dash: bool,
         output_limit: int,
         kill_grace: float,
+        on_output: Callable[[bytes], None] | None,
     ) -> None:
         self.pid = child.pid
         self._mark = mark
@@ -73,7 +74,7 @@ class Process:
         self._as_dash = as_dash
         self._status = 0
         self._kill_grace = kill_grace
-        self._reader = OutputReader(child.output, output_limit, self._check_over)
+        self._reader = OutputReader(child.output, output_limit, self._check_over, on_output)
         self._exited = False
         self._over = Event()
         self._killed: str | None = None
@@ -159,17 +160,25 @@ class Process:
 class Runner:
     """Starts commands. output_limit: bytes. kill_grace: seconds between SIGTERM and SIGKILL.
 
-    direct: whether a command that needs no shell is executed without one.
+    direct: whether a command that needs no shell is executed without one. on_output: is given
+    what commands print, as it comes.
     """
 
     def __init__(
-        self, launcher: Launcher, *, output_limit: int, kill_grace: float, direct: bool = True
+        self,
+        launcher: Launcher,
+        *,
+        output_limit: int,
+        kill_grace: float,
+        direct: bool = True,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> None:
         self._launcher = launcher
         self._output_limit = output_limit
         self._kill_grace = kill_grace
         self._shell = shell_kind()
         self._direct = direct and self._shell in ("dash", "bash")
+        self._on_output = on_output
         self._running: set[Process] = set()
 
     def start(self, command: str, env: Mapping[str, str], stdin: str | None = None) -> Process:
@@ -192,6 +201,7 @@ class Runner:
             as_dash=direct and self._shell == "dash",
             output_limit=self._output_limit,
             kill_grace=self._kill_grace,
+            on_output=self._on_output,
         )
         if not process.is_over:
             self._running.add(process)

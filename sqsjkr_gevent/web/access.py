@@ -1,6 +1,7 @@
 """Who may look: everybody, or whoever shows the token."""
 
 import hmac
+from base64 import b64encode
 from hashlib import sha256
 
 from flask import (
@@ -37,6 +38,20 @@ _HEADERS = {
 }
 
 
+#: Of the login page, which can have no file of its own: those are guarded.
+_STYLE = """
+body { margin: 0; min-height: 100vh; display: grid; place-items: center;
+  font: 16px/1.5 system-ui, sans-serif; color-scheme: light dark; }
+main { width: min(22rem, 100vw - 2rem); }
+h1 { font-size: 1.25rem; }
+label { display: block; }
+input, button { box-sizing: border-box; width: 100%; margin-top: .5rem; padding: .6rem;
+  font: inherit; }
+[role=alert] { font-weight: 600; }
+"""
+_STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
+
+
 def add_access(app: Flask, token: str | None) -> None:
     """Guard all of the app but OPEN; None guards nothing."""
 
@@ -69,9 +84,9 @@ def _guard(app: Flask, token: str) -> None:
     @app.route("/login", methods=["GET", "POST"])
     def login() -> AnyResponse:
         if request.method == "GET":
-            return make_response(render_template("login.html", wrong=False))
+            return _form(wrong=False)
         if not _same(request.form.get("token", ""), token):
-            return make_response(render_template("login.html", wrong=True), 401)
+            return _form(wrong=True)
         answer = redirect(url_for("page"))
         # Not the token itself, and gone with the browser.
         answer.set_cookie(
@@ -83,6 +98,14 @@ def _guard(app: Flask, token: str) -> None:
             path=request.script_root or "/",
         )
         return answer
+
+
+def _form(*, wrong: bool) -> Response:
+    page = render_template("login.html", wrong=wrong, style=_STYLE)
+    answer = make_response(page, 401 if wrong else 200)
+    style = f"style-src 'sha256-{_STYLE_HASH}'"
+    answer.headers["Content-Security-Policy"] = POLICY.replace("style-src 'self'", style)
+    return answer
 
 
 def _is_known(token: str, session: str) -> bool:

@@ -1,0 +1,87 @@
+"""`run-job`: one job here and now, without a queue."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+import gevent
+
+from .. import log as logs
+from ..errors import CannotExecute, InvalidMessage, Stopping
+from ..kicker import STOP_SIGNALS
+from ..once import Once
+from ..outcome import Ending, Outcome
+from ..signals import handled
+from .failing import FAILED, INTERRUPTED, MISUSED, one_line
+from .loading import load
+from .settings import Settings, conf_option
+
+#: Seconds that a job waits for its lock before that is told.
+PATIENCE = 0.5
+
+
+@click.command
+@conf_option
+@click.argument("file")
+@click.pass_obj
+def command(settings: Settings, /, file: str) -> int:
+    """Run the job in FILE, a message's JSON, here and now; - is standard input.
+
+    It runs as a kicker would run it: with its environment, its limits and its lock, but without a
+    message, so nothing is throttled or retried. It prints what the job prints, and exits as it.
+    """
+    config = load(settings)
+    logs.configure(str(settings.overrides.get("log__level") or "silent"), config.log.format)
+    body = _read(file)
+    try:
+        once = Once(config, body, lambda data: _write(sys.stdout.fileno(), data))
+    except InvalidMessage as error:
+        _tell(f"{file}: {error}")
+        return MISUSED
+    with handled(STOP_SIGNALS, lambda number: once.stop()):
+        patience = gevent.spawn_later(PATIENCE, _tell_wait, once)
+        try:
+            ending = once.run()
+        except Stopping:
+            return INTERRUPTED
+        except CannotExecute as error:
+            _tell(f"job failed: {error}")
+            return FAILED
+        finally:
+            patience.kill()
+    return _exit_code(ending)
+
+
+def _exit_code(ending: Ending) -> int:
+    if ending.outcome is Outcome.SUCCEEDED:
+        return 0
+    _tell(f"job {ending.outcome.value}: {ending.reason} after {ending.ran:.3f} s")
+    if ending.cause in ("exit", "signal") and ending.exit_status:
+        return ending.exit_status if ending.exit_status > 0 else 128 - ending.exit_status
+    return INTERRUPTED if ending.cause == "stop" else FAILED
+
+
+def _read(file: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return data.decode()
+    except OSError as error:
+        raise click.UsageError(f"{file}: cannot be read: {error.strerror or error}.") from None
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{file}: expected UTF-8.") from None
+
+
+def _tell_wait(once: Once) -> None:
+    wait = once.job_run.wait
+    if wait is not None:
+        _tell(f"waits for lock {once.job_run.job.lock_id!r}, held by {wait.holder() or 'another'}")
+
+
+def _write(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _tell(text: str) -> None:
+    print(f"sqsjkr-gevent: {one_line(text)}", file=sys.stderr, flush=True)

@@ -1,0 +1,87 @@
+"""One job here and now, without a queue: with its lock, its limits and its environment."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import gevent
+
+from .assembly import Parts
+from .config import Config
+from .environment import Environment
+from .executor import Executor
+from .history import MemoryHistory
+from .job import Job
+from .locker import NoLocker, as_leased
+from .locks import Locks
+from .message import Message
+from .outcome import Ending
+from .places import Place
+from .process.runner import STOPPED, Runner
+from .run import Run
+from .stores import Stores
+from .trigger import Trigger
+
+
+class Once:
+    """A job that runs once. body: as of a message. on_output: is given what it prints, as it comes.
+
+    Raises InvalidMessage or ConfigError.
+    """
+
+    def __init__(self, config: Config, body: str, on_output: Callable[[bytes], None]) -> None:
+        kicker = config.kicker
+        self._config = config
+        self._parts = Parts(config, MemoryHistory())
+        self._parts.places.take(1)
+        name = f"run-job-{uuid.uuid4().hex[:12]}"
+        message = Message(id=name, body=body, receipt_handle="", sent_at=time.time())
+        # Nothing can be returned to a queue, so that a job that is stopped has failed.
+        message.deleted = True
+        owner = f"{self._parts.name}:1"
+        self.job_run = Run(message, Place(self._parts.places), owner, time.time)
+        self.job_run.job = Job.from_message(
+            message, kill_over_life_time=kicker.kill_over_life_time, timeout=kicker.timeout
+        )
+        self._runner = Runner(
+            self._parts.launcher,
+            output_limit=kicker.output_limit,
+            kill_grace=kicker.kill_grace,
+            on_output=on_output,
+        )
+
+    def run(self) -> Ending:
+        """Run it to its end. Raises what kept it from being run: see outcome.py."""
+        config, parts, run = self._config, self._parts, self.job_run
+        environment = Environment(config.kicker.inherit_env)
+        stores = Stores(config, parts.session, parts.observer("dynamodb"))
+        locker = NoLocker() if run.job.lock_id is None else as_leased(stores.locker())
+        interval = config.locker.retry_interval
+        locks = Locks(locker, parts.keeper, parts.room, retry_interval=interval)
+        executor = Executor(self._runner, environment, parts.guard, parts.metrics)
+        trigger = Trigger(config.kicker.life_time_trigger, parts.runner, environment, parallel=1)
+        with self._keeping():
+            with locks.held(run) as token:
+                ending = executor.execute(run, token)
+            if ending.over_life_time:
+                trigger.fire(run)
+        return ending
+
+    def stop(self) -> None:
+        """Kill it, or have run() raise Stopping where it has not started."""
+        self._parts.room.close()
+        self._runner.kill_all(STOPPED)
+
+    @contextmanager
+    def _keeping(self) -> Iterator[None]:
+        keeper, guard = self._parts.keeper, self._parts.guard
+        guard.start()
+        loop = gevent.spawn(keeper.loop, guard.beat)
+        try:
+            yield
+        finally:
+            keeper.stop()
+            loop.join()
+            guard.stop()
+            self._parts.launcher.close()
