@@ -15,7 +15,8 @@ export function jobCell() {
   button.setAttribute("aria-haspopup", "dialog");
   const lock = element("span", { className: "tag" });
   const command = element("code", { className: "command" });
-  const node = element("td", { className: "job" }, element("div", { className: "line" }, button, lock), command);
+  const line = element("div", { className: "line" }, button, lock);
+  const node = element("td", { className: "job" }, line, command);
   return { node, button, lock, command };
 }
 

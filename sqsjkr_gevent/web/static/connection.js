@@ -6,7 +6,7 @@ import { address, ask } from "./api.js";
 const SILENCE = 5000;
 
 /** Milliseconds without an event after which a new connection is made. */
-const DEAD = 15000;
+const DEAD = 8000;
 
 /** Milliseconds until a refused connection is tried again. */
 const AGAIN = 3000;
@@ -47,7 +47,7 @@ export function follow(on) {
   setInterval(() => {
     const silent = performance.now() - heardAt;
     if (silent > SILENCE) turn(false);
-    if (silent > DEAD && source.readyState === EventSource.OPEN) {
+    if (silent > DEAD && source.readyState !== EventSource.CLOSED) {
       heardAt = performance.now();
       open();
     }

@@ -10,8 +10,11 @@ import { Rows } from "./rows.js";
 /** Ends on a page. */
 const PAGE = 50;
 
-/** Draws after a change in which it is asked again: an end is counted a moment before it is kept. */
-const ASKED_AGAIN = 2;
+/** Fields of the search, which the address has as well. */
+const FIELDS = ["event_id", "job_id", "outcome"];
+
+/** Draws after a change in which it is asked again: an end may be kept a moment after its count. */
+const ASKED_AGAIN = 3;
 
 const rows = new Rows(byId("ended"), {
   key: (end) => end.seq,
@@ -27,7 +30,9 @@ const rows = new Rows(byId("ended"), {
     if (row.dataset.outcome === end.outcome) return; // An end does not change.
     row.dataset.outcome = end.outcome;
     outcome.append(outcomeNode(end.outcome));
-    if (end.outcome !== "succeeded") outcome.append(element("div", { className: "reason", title: end.reason }, end.reason));
+    if (end.outcome !== "succeeded") {
+      outcome.append(element("div", { className: "reason", title: end.reason }, end.reason));
+    }
     fillJob(job, end);
     say(waited, duration(end.waited));
     say(ran, duration(end.ran));
@@ -79,13 +84,12 @@ function drawPage({ ends, next: older }) {
   rows.show(ends);
   show(byId("ended-table"), rows.body.childElementCount > 0);
   show(byId("ended-empty"), rows.body.childElementCount === 0);
-  say(byId("ended-empty"), isSearch() || before != null ? "No such end is kept here." : "No job has ended yet.");
+  const isAll = Object.keys(wanted).length === 0 && before == null;
+  say(byId("ended-empty"), isAll ? "No job has ended yet." : "No such end is kept here.");
   show(byId("older"), next != null);
   show(byId("newest"), before != null);
   say(byId("found"), told());
 }
-
-const isSearch = () => Object.keys(wanted).length > 0;
 
 function told() {
   const parts = Object.entries(wanted).map(([name, value]) => `${name} “${value}”`);
@@ -99,7 +103,8 @@ function drawNow({ running, waiting_jobs: waiting }) {
   const { event_id: event, job_id: job } = wanted;
   const isWanted = (one) => (!event || one.event_id === event) && (!job || one.job_id === job);
   const [runs, waits] = [running.filter(isWanted).length, waiting.filter(isWanted).length];
-  const now = runs || waits ? `Now ${count(runs)} running and ${count(waits)} waiting, see above.` : "None is running or waiting here now.";
+  const some = `Now ${count(runs)} running and ${count(waits)} waiting, see above.`;
+  const now = runs || waits ? some : "None is running or waiting here now.";
   say(byId("found-now"), event || job ? now : "");
 }
 
@@ -116,8 +121,10 @@ function go(page) {
 }
 
 function search() {
-  wanted = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
-  history.replaceState(null, "", `?${new URLSearchParams(wanted)}`.replace(/\?$/, location.pathname));
+  const fields = FIELDS.map((name) => [name, form.elements[name].value.trim()]);
+  wanted = Object.fromEntries(fields.filter(([, value]) => value));
+  const query = new URLSearchParams(wanted);
+  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
   go(null);
 }
 
@@ -147,7 +154,6 @@ for (const name of NAMES) {
   const option = element("option", { value: name, title: OUTCOMES[name] }, name);
   byId("search-outcome").append(option);
 }
-for (const [name, value] of new URLSearchParams(location.search)) {
-  if (form.elements[name]) form.elements[name].value = value;
-}
+const given = new URLSearchParams(location.search);
+for (const name of FIELDS) form.elements[name].value = given.get(name) ?? "";
 search();

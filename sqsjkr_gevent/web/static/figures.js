@@ -1,7 +1,7 @@
 /* What is above the tables: figures, health, the window's title and icon. */
 
 import { byId, element, mark, say, show } from "./dom.js";
-import { age, count, duration } from "./format.js";
+import { age, count, duration, rate } from "./format.js";
 
 /** Write a State into the figures and the health. */
 export function drawFigures(state) {
@@ -9,10 +9,11 @@ export function drawFigures(state) {
   say(byId("where"), `${state.host} · process ${state.main_pid} · sqsjkr-gevent ${state.version}`);
   say(byId("slots"), `${count(state.busy)} / ${count(state.slots)}`);
   drawMeter(state);
-  say(byId("rate"), duration(state.rate).replace("s", ""));
+  say(byId("rate"), rate(state.rate));
   say(byId("per-minute"), `${count(Math.round(state.rate * 60))} per minute`);
-  say(byId("p50"), duration(state.waited.p50));
-  say(byId("p95"), state.waited.p95 == null ? "no job has started yet" : `95 % within ${duration(state.waited.p95)}`);
+  const { p50, p95 } = state.waited;
+  say(byId("p50"), duration(p50));
+  say(byId("p95"), p95 == null ? "no job has started yet" : `95 % within ${duration(p95)}`);
   say(byId("waiting"), count(state.waiting));
   say(byId("held"), count(state.held));
   drawDepth(state.queue_depth, state.now);
@@ -41,39 +42,44 @@ function drawDepth(depth, now) {
   say(byId("visible"), count(depth?.visible));
   say(byId("dead"), count(depth?.dead_letters));
   byId("dead").classList.toggle("attention", depth?.dead_letters > 0);
-  if (depth == null) {
-    say(byId("depth"), "not looked at yet");
-    say(byId("looked"), "");
-    return;
-  }
-  const known = depth.visible != null;
-  say(byId("depth"), known ? `${count(depth.in_flight)} in flight, ${count(depth.delayed)} delayed` : (depth.error ?? ""));
-  const looked = `looked ${age(now - depth.looked_at)} ago`;
-  const missing = known && depth.dead_letters == null ? "there is no such queue" : looked;
-  say(byId("looked"), depth.error && known ? `${looked}; then: ${depth.error}` : missing);
+  say(byId("depth"), depth ? told(depth) : "not looked at yet");
+  say(byId("looked"), depth ? `looked ${age(now - depth.looked_at)} ago${noDeadLetters(depth)}` : "");
+}
+
+function told({ visible, in_flight: inFlight, delayed, error }) {
+  const numbers = visible == null ? "" : `${count(inFlight)} in flight, ${count(delayed)} delayed`;
+  return [numbers, error].filter(Boolean).join("; ");
+}
+
+function noDeadLetters({ visible, dead_letters: dead }) {
+  return visible != null && dead == null ? ", no such queue" : "";
 }
 
 function drawHealth(health) {
   const failing = health.status !== "ok";
-  const problems = [
-    ...health.problems,
-    ...Object.entries(health.errors)
-      .filter(([name]) => !health.problems.some((problem) => problem.includes(name)))
-      .map(([name, text]) => `${name}: ${text}`),
-  ];
+  const problems = [...health.problems, ...errorsBeside(health)];
   const badge = byId("health");
   say(badge, failing ? "failing" : "healthy");
-  badge.classList.toggle("bad", failing);
-  badge.classList.toggle("good", !failing);
-  show(byId("trouble"), problems.length > 0);
+  const trouble = byId("trouble");
+  for (const [node, other] of [[badge, "good"], [trouble, "warn"]]) {
+    node.classList.toggle("bad", failing);
+    node.classList.toggle(other, !failing);
+  }
+  show(trouble, problems.length > 0);
   say(byId("trouble-title"), failing ? "This kicker is not well" : "A call has failed");
-  byId("trouble").classList.toggle("bad", failing);
-  byId("trouble").classList.toggle("warn", !failing);
-  const received = health.last_successful_receive;
-  drawList(byId("problems"), [
-    ...problems,
-    `Last successful receive: ${received == null ? "none yet" : `${age(received)} ago`}; the heartbeat lags ${duration(health.heartbeat_lag)}.`,
-  ]);
+  drawList(byId("problems"), [...problems, lastReceive(health)]);
+}
+
+/** The errors that no problem tells already. */
+function errorsBeside({ problems, errors }) {
+  const isTold = (name) => problems.some((problem) => problem.includes(name));
+  const others = Object.entries(errors).filter(([name]) => !isTold(name));
+  return others.map(([name, text]) => `${name}: ${text}`);
+}
+
+function lastReceive({ last_successful_receive: received, heartbeat_lag: lag }) {
+  const when = received == null ? "none yet" : `${age(received)} ago`;
+  return `Last successful receive: ${when}; the heartbeat lags ${duration(lag)}.`;
 }
 
 function drawList(list, texts) {

@@ -9,10 +9,15 @@ const minute = new Intl.DateTimeFormat(undefined, { ...clock, second: undefined 
 /** A count with separators; a dash where it is not known. */
 export const count = (number) => (number == null ? "–" : whole.format(number));
 
-/** Seconds as "0.25s", "4.2s", "42s", "1m 5s", "2h 3m", "3d 4h"; a dash for null. */
+/** A rate: "0.25", "4.2", "42". */
+export const rate = (number) => String(+number.toFixed(number < 1 ? 2 : number < 9.95 ? 1 : 0));
+
+/** Seconds as "12ms", "0.25s", "4.2s", "42s", "1m 5s", "2h 3m", "3d 4h"; a dash for null. */
 export function duration(seconds) {
   if (seconds == null) return "–";
-  if (seconds < 9.95) return `${+Math.max(0, seconds).toFixed(seconds < 0.995 ? 2 : 1)}s`;
+  if (seconds > 0 && seconds < 0.001) return "<1ms";
+  if (seconds > 0 && seconds < 0.0995) return `${Math.round(seconds * 1000)}ms`;
+  if (seconds < 9.95) return `${rate(Math.max(0, seconds))}s`;
   return age(Math.round(seconds));
 }
 
@@ -35,4 +40,6 @@ export function time(epoch) {
 export const hourAndMinute = (epoch) => minute.format(new Date(epoch * 1000));
 
 /** Epoch seconds as exact UTC: "2026-11-24 12:03:11.250 UTC". */
-export const utc = (epoch) => new Date(epoch * 1000).toISOString().replace("T", " ").replace("Z", " UTC");
+export function utc(epoch) {
+  return new Date(epoch * 1000).toISOString().replace("T", " ").replace("Z", " UTC");
+}

@@ -3,29 +3,33 @@
 import { Refused, ask } from "./api.js";
 import { outcomeNode, timeNode } from "./cells.js";
 import { byId, element, say } from "./dom.js";
-import { age, duration } from "./format.js";
+import { duration } from "./format.js";
 import { heldBy, waitsFor } from "./tables.js";
+
+const GONE = "Its end is not kept here any more.";
 
 const dialog = byId("job");
 let opener = null;
 let jobId = null;
-let wasAlive = false;
+let expected = false; // It runs, waits, or is settled: its end is still to come.
+let asking = false;
 
 /** Open the dialog of the job of a button; the focus comes back to that. */
-export async function openJob(button, state) {
+export function openJob(button, state) {
   opener = button;
   jobId = button.dataset.job;
+  expected = false;
   say(byId("job-title"), button.textContent);
   byId("job-body").replaceChildren(element("p", { className: "muted" }, "Asking …"));
   opener.setAttribute("aria-expanded", "true");
   dialog.showModal();
   byId("job-title").focus();
-  await fill(state);
+  fill(state);
 }
 
-/** Follow a job that was alive when its dialog was opened, until it has ended. */
+/** Follow a job that was alive when its dialog was opened, until its end is known. */
 export function drawJob(state) {
-  if (dialog.open && wasAlive && !aliveIn(state)) fill(state);
+  if (dialog.open && expected && !asking && !aliveIn(state)) fill(state);
 }
 
 dialog.addEventListener("close", () => {
@@ -35,37 +39,51 @@ dialog.addEventListener("close", () => {
   jobId = null;
 });
 
-function aliveIn(state) {
+/** The job as it runs or waits now, and what is to be told of that; undefined where it does not. */
+function aliveIn({ running, waiting_jobs: waiting }) {
   const isIt = (job) => job.job_id === jobId;
-  const runs = state.running.find(isIt);
-  return runs ? nowRunning(runs, state.now) : nowWaiting(state.waiting_jobs.find(isIt), state.now);
+  const runs = running.find(isIt);
+  if (runs) return [runs, fieldsOfRunning(runs)];
+  const waits = waiting.find(isIt);
+  return waits && [waits, fieldsOfWaiting(waits, running)];
 }
 
-const nowRunning = (job, now) => [
-  job,
-  [["State", "running"], ["Started", timeNode(job.started_at)], ["Age", age(now - job.started_at)], ["Process", String(job.pid ?? "–")], ["Kicker process", String(job.process)]],
+const fieldsOfRunning = (job) => [
+  ["State", "running"],
+  ["Started", timeNode(job.started_at)],
+  ["Process", String(job.pid ?? "–")],
+  ["Of kicker", String(job.process)],
 ];
 
-const nowWaiting = (job, now) =>
-  job && [
-    job,
-    [["State", "waiting"], ["Waits for", waitsFor(job)], ["Held by", job.holder == null ? "not known" : heldBy(job)], ["Since", timeNode(job.since)], ["For", age(now - job.since)]],
-  ];
+const fieldsOfWaiting = (job, running) => [
+  ["State", "waiting"],
+  ["Waits for", waitsFor(job)],
+  ["Holder", heldBy(job, running) || "not known"],
+  ["Since", timeNode(job.since)],
+];
 
 async function fill(state) {
   const asked = jobId;
   const alive = aliveIn(state);
-  wasAlive = Boolean(alive);
-  const parts = alive ? [article(alive[0], alive[1])] : [];
+  asking = true;
+  const { ends, problem } = await endsOf(asked);
+  asking = false;
+  if (jobId !== asked) return;
+  expected = Boolean(alive) || (expected && ends.length === 0);
+  const parts = alive ? [article(...alive)] : [];
+  parts.push(...ends.map(ofEnd));
+  if (problem) parts.push(element("p", {}, `Its ends cannot be read: ${problem}`));
+  if (!parts.length) parts.push(element("p", {}, expected ? "It has just ended." : GONE));
+  byId("job-body").replaceChildren(...parts);
+}
+
+async function endsOf(id) {
   try {
-    const { ends } = await ask(`/api/jobs/${encodeURIComponent(asked)}`);
-    parts.push(...ends.map(ofEnd));
+    return await ask(`/api/jobs/${encodeURIComponent(id)}`);
   } catch (error) {
-    if (!(error instanceof Refused && error.status === 404 && alive)) {
-      parts.push(element("p", {}, error.status === 404 ? "Its end is no longer kept here." : `Its ends cannot be read: ${error.message}`));
-    }
+    const isUnknown = error instanceof Refused && error.status === 404;
+    return { ends: [], problem: isUnknown ? "" : error.message };
   }
-  if (jobId === asked) byId("job-body").replaceChildren(...parts);
 }
 
 function ofEnd(end) {
@@ -85,11 +103,13 @@ function ofEnd(end) {
 }
 
 function article(job, fields, rest = []) {
-  const all = [...fields, ["event_id", job.event_id], ["job_id", job.job_id], ["lock_id", job.lock_id ?? "none"]];
-  const list = element("dl", { className: "fields" }, ...all.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+  const ids = [["event_id", job.event_id], ["job_id", job.job_id], ["lock_id", job.lock_id ?? "none"]];
+  const list = element("dl", { className: "fields" }, ...[...fields, ...ids].map(field));
   const command = pre(job.command || "No command: the body is invalid.", "Command");
   return element("article", {}, list, element("h3", {}, "Command"), command, ...rest);
 }
+
+const field = ([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value));
 
 function output(end) {
   if (end.output) return pre(end.output, "Output");

@@ -6,7 +6,7 @@ import { drawEnded } from "./ended.js";
 import { drawFigures, drawTitle } from "./figures.js";
 import { age, time } from "./format.js";
 import { drawJob, openJob } from "./job.js";
-import { drawSeries, drawTotals } from "./plot.js";
+import { drawSeries, drawTotals } from "./series.js";
 import { drawTables } from "./tables.js";
 
 let state = null;

@@ -5,7 +5,7 @@ import { byId, element, mark, say, show } from "./dom.js";
 import { age, count, utc } from "./format.js";
 import { Rows } from "./rows.js";
 
-const jobId = (job) => job.job_id;
+const jobId = ({ one }) => one.job_id;
 const makeRow = (...cells) => element("tr", {}, ...cells);
 
 const running = new Rows(byId("running"), {
@@ -24,29 +24,33 @@ const running = new Rows(byId("running"), {
 const waiting = new Rows(byId("waiting-rows"), {
   key: jobId,
   make() {
-    const [time, job, what, holder] = [cell("time"), jobCell(), element("div"), element("div", { className: "holder" })];
-    return { row: makeRow(time, job.node, element("td", { className: "waits" }, what, holder)), time, job, what, holder };
+    const [time, job] = [cell("time"), jobCell()];
+    const [what, holder] = [element("div"), element("div", { className: "holder" })];
+    const waits = element("td", { className: "waits" }, what, holder);
+    return { row: makeRow(time, job.node, waits), time, job, what, holder };
   },
-  fill({ time, job, what, holder }, { one, now }) {
+  fill({ time, job, what, holder }, { one, now, holders }) {
     fillAge(time, now, one.since);
     fillJob(job, one, false);
     say(what, waitsFor(one));
-    say(holder, one.holder == null ? "" : heldBy(one));
+    say(holder, heldBy(one, holders));
   },
 });
 
 const processes = new Rows(byId("processes"), {
-  key: (process) => process.pid,
+  key: ({ one }) => one.pid,
   make() {
     const [pid, state, busy, time] = [cell("pid"), cell(), cell("number"), cell("time")];
     return { row: makeRow(pid, state, busy, time), pid, state, busy, time };
   },
   fill({ row, pid, state, busy, time }, { one, now }) {
+    const silent = one.state === "silent";
     say(pid, String(one.pid));
-    say(state, one.state);
+    say(state, silent ? "does not answer" : one.state);
     row.classList.toggle("warn", one.state !== "running");
-    say(busy, `${count(one.busy)} / ${count(one.slots)}`);
-    fillAge(time, now, one.started_at);
+    say(busy, silent ? "–" : `${count(one.busy)} / ${count(one.slots)}`);
+    if (silent) say(time, "–");
+    else fillAge(time, now, one.started_at);
   },
 });
 
@@ -57,23 +61,28 @@ export function waitsFor(job) {
   return "an earlier job of its group";
 }
 
-/** In words, who keeps it waiting. */
-export const heldBy = (job) => (job.for === "lock" ? `held by ${job.holder}` : job.holder);
+/** In words, who keeps it waiting. holders: the jobs that run here. */
+export function heldBy(job, holders) {
+  const here = job.for === "lock" && holders.find((one) => one.lock_id === job.lock_id);
+  const who = [here && here.event_id, job.holder].filter(Boolean);
+  return who.length ? `held by ${who.join("\n")}` : "";
+}
 
 /** Write a State into the tables. */
 export function drawTables(state) {
-  drawJobs("running", running, state.running, state.busy, state.now);
-  drawJobs("waiting", waiting, state.waiting_jobs, state.waiting, state.now);
+  drawJobs("running", running, state.running, state.busy, state);
+  drawJobs("waiting", waiting, state.waiting_jobs, state.waiting, state);
   const odd = state.processes.some((process) => process.state !== "running");
   show(byId("processes-panel"), state.processes.length > 1 || odd);
   say(byId("processes-count"), count(state.processes.length));
-  processes.show(state.processes.map((one) => ({ one, now: state.now, pid: one.pid })));
+  processes.show(state.processes.map((one) => ({ one, now: state.now })));
 }
 
-function drawJobs(name, rows, jobs, all, now) {
+function drawJobs(name, rows, jobs, all, { now, running: holders }) {
   const cut = jobs.length < all && jobs.length >= 200;
-  say(byId(`${name}-count`), cut ? `${count(all)}, the oldest ${count(jobs.length)} are shown` : count(jobs.length));
-  rows.show(jobs.map((one) => ({ one, now, job_id: one.job_id })));
+  const shown = count(jobs.length);
+  say(byId(`${name}-count`), cut ? `${count(all)}, the oldest ${shown} are shown` : shown);
+  rows.show(jobs.map((one) => ({ one, now, holders })));
   const isEmpty = rows.body.childElementCount === 0;
   show(byId(`${name}-table`), !isEmpty);
   show(byId(`${name}-empty`), isEmpty);
