@@ -7,13 +7,10 @@ import structlog
 
 from .errors import InvalidMessage
 from .job_body import KEYS, boolean, environment, parse_body, seconds, string
+from .job_schema import MAX_LOCK_ID
 from .message import Message
 
 log = structlog.get_logger(__name__)
-
-#: The key of a DynamoDB table holds no more bytes, and a lock is such a key.
-#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
-MAX_LOCK_ID = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +109,8 @@ def _lock_id(body: Mapping[str, object]) -> str | None:
 
 
 def _timeout(body: Mapping[str, object]) -> float | None:
-    timeout = seconds("timeout", body["timeout"])
-    if timeout < 0:
-        raise InvalidMessage(f"timeout: expected 0 (none) or more, got {body['timeout']!r}")
+    value = body["timeout"]
+    timeout = seconds("timeout", value)
+    if timeout < 0 or (isinstance(value, str) and value.startswith("-")):
+        raise InvalidMessage(f"timeout: expected 0 (none) or more, got {value!r}")
     return timeout or None

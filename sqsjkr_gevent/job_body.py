@@ -11,13 +11,9 @@ from typing import Any, NoReturn
 
 from .duration import parse_duration
 from .errors import InvalidMessage
+from .job_schema import KEYS as TABLE
 
-KEYS = frozenset(
-    (
-        "command", "envs", "env", "event_id", "life_time", "lock_id", "abort_if_locked",
-        "disable_life_time_trigger", "timeout", "kill_over_life_time",
-    )
-)  # fmt: skip
+KEYS = frozenset(TABLE)
 
 
 def parse_body(body: str) -> Mapping[str, Any]:
@@ -63,6 +59,8 @@ def boolean(key: str, value: object) -> bool:
 
 def seconds(key: str, value: object) -> float:
     """Seconds of an integer or a Go duration string."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # To JSON 60.0 is the integer 60.
     try:
         return parse_duration(value)
     except ValueError as error:

@@ -1,5 +1,7 @@
 """The lock per `lock_id`: what a custom locker implements, and what ours add to it."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from .errors import AlreadyLocked, StoreError
@@ -43,6 +45,41 @@ class LeasedLocker(Protocol):
 
     def release(self, lock_id: str, owner: str) -> None:
         """Give the lock back. Raises LeaseLost where `owner` no longer holds it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a lock, as its store has it.
+
+    owner: None for a sqsjkr host, which leaves no name. version: grows with each renewal. lease:
+    seconds; None, as version, where the lock has no lease. locked_at: epoch seconds, by the
+    holder's clock, so for people only; None where nobody noted it.
+    """
+
+    lock_id: str
+    event_id: str
+    owner: str | None = None
+    version: int | None = None
+    lease: float | None = None
+    locked_at: float | None = None
+
+
+@runtime_checkable
+class ListedLocker(Protocol):
+    """A locker that can say from outside who holds what. All methods raise StoreError."""
+
+    def holders(self) -> Iterator[Holder]:
+        """All locks that are held, in no order. Raises StartError where that is not allowed."""
+
+    def holder(self, lock_id: str) -> Holder | None:
+        """Who holds that lock now; None where it is free."""
+
+    def evict(self, holder: Holder, *, force: bool = False) -> bool:
+        """Free the lock, its token kept; answers False where it is held otherwise by now.
+
+        It is freed only where owner and version are still those of `holder`; with force, where
+        the owner is.
+        """
 
 
 class NoLocker:

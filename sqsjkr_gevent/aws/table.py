@@ -1,6 +1,6 @@
 """sqsjkr's DynamoDB table as conditional writes: hash key Id (S), range key Type (S)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..batcher import Again
@@ -99,6 +99,30 @@ class Table:
         except CallError as error:
             raise StoreError(f"table {self.name!r}: {error}") from error
         return row
+
+    def scan(self, kind: str, condition: str) -> Iterator[Row]:
+        """All rows of that kind for which the condition holds; it reads the whole table.
+
+        Raises StartError as well, where it is denied, which the kicker can do without.
+        """
+        arguments: dict[str, Any] = {
+            "FilterExpression": f"#Type = :kind AND {condition}",
+            "ExpressionAttributeNames": {"#Type": "Type"},
+            "ExpressionAttributeValues": {":kind": value(kind)},
+        }
+        while True:
+            try:
+                answer = self._client.call("scan", TableName=self.name, **arguments)
+            except CallError as error:
+                what = f"DynamoDB table {self.name!r}"
+                raise (
+                    start_error(error, what, _MISSING, "dynamodb:Scan")
+                    or StoreError(f"table {self.name!r}: {error}")
+                ) from error
+            yield from answer.get("Items", [])
+            if "LastEvaluatedKey" not in answer:
+                return
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def delete(self, row_id: str, kind: str, owner: str) -> bool:
         """Delete the row if it is `owner`'s; answers whether it was."""

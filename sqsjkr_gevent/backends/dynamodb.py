@@ -2,11 +2,12 @@
 
 The rows are sqsjkr's: `EventId` in a lock row means locked, `Expired` in a throttle row means seen.
 Ours carry besides: `Owner`, `Version` (grows with each renewal), `Lease` (seconds), in a lock row
-`Token`, in a throttle row `Status`. A row without `Owner` is sqsjkr's, has no lease, and is never
-taken over.
+`Token` and `LockedAt` (for people; no lease is judged by it), in a throttle row `Status`. A row
+without `Owner` is sqsjkr's, has no lease, and is never taken over.
 """
 
 import time
+from collections.abc import Iterator
 
 import gevent
 
@@ -14,6 +15,7 @@ from ..aws.table import BATCH_MOST, Row, Table, key, value
 from ..batcher import Batcher
 from ..clock import Clock
 from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost, StoreError
+from ..locker import Holder
 from .lapse import LeaseWatch
 
 #: Seconds that the row of a free lock is kept for its fencing token, before TTL may remove it.
@@ -21,6 +23,11 @@ FREE_LOCK_KEPT = 30 * 86400
 
 _DONE = "done"
 _RUNNING = "running"
+
+#: Whoever holds a lock without a name.
+_SQSJKR = "a sqsjkr host"
+
+_FREE_IT = "SET Expired = :later REMOVE EventId, #Owner, #Version, #Lease, LockedAt"
 
 
 class DynamoDBLocker:
@@ -52,17 +59,21 @@ class DynamoDBLocker:
         self, lock_id: str, event_id: str, owner: str, heir_of: str | None, row: Row
     ) -> tuple[Row, bool]:
         lapses_in = _lapses_in(self._watch, lock_id, row)
-        holder = row.get("Owner", {}).get("S", "a sqsjkr host")
+        holder = _owner(row) or _SQSJKR
         if lapses_in is None or (lapses_in > 0 and holder != heir_of):
-            raise AlreadyLocked(f"lock {lock_id!r} is held by {holder}", lapses_in=lapses_in)
+            raise AlreadyLocked(
+                f"lock {lock_id!r} is held by {holder}", lapses_in=lapses_in, holder=holder
+            )
         version = int(row["Version"]["N"])
         row, taken = self._take(
             lock_id, event_id, owner, "#Owner = :old AND #Version = :seen", old=holder, seen=version
         )
         if not taken:
+            holder = _owner(row) or _SQSJKR
             raise AlreadyLocked(
-                f"lock {lock_id!r} is held by {row.get('Owner', {}).get('S', 'a sqsjkr host')}",
+                f"lock {lock_id!r} is held by {holder}",
                 lapses_in=_lapses_in(self._watch, lock_id, row),
+                holder=holder,
             )
         return row, taken
 
@@ -75,12 +86,13 @@ class DynamoDBLocker:
             lock_id,
             "lock",
             "SET EventId = :event, #Owner = :owner, #Version = :one, #Lease = :lease,"
-            " #Token = if_not_exists(#Token, :now) + :one REMOVE Expired",
+            " #Token = if_not_exists(#Token, :now) + :one, LockedAt = :at REMOVE Expired",
             condition,
             event=event_id,
             owner=owner,
             lease=self._seconds,
             now=time.time_ns() // 1_000_000,
+            at=int(time.time()),
             one=1,
             **values,
         )
@@ -96,16 +108,43 @@ class DynamoDBLocker:
 
     def release(self, lock_id: str, owner: str) -> None:
         """Give the lock back, its token kept in the row. Raises LeaseLost."""
-        _, held = self._table.update(
-            lock_id,
-            "lock",
-            "SET Expired = :later REMOVE EventId, #Owner, #Version, #Lease",
-            "#Owner = :owner",
-            owner=owner,
-            later=int(time.time()) + FREE_LOCK_KEPT,
-        )
+        _, held = self._free(lock_id, "#Owner = :owner", owner=owner)
         if not held:
             raise LeaseLost(f"lock {lock_id!r} is not held by {owner}")
+
+    def holders(self) -> Iterator[Holder]:
+        """See ListedLocker. It reads the whole table: held rows are in no index."""
+        for row in self._table.scan("lock", "attribute_exists(EventId)"):
+            yield _holder(row)
+
+    def holder(self, lock_id: str) -> Holder | None:
+        """See ListedLocker."""
+        row = self._table.get(lock_id, "lock")
+        return _holder(row) if "EventId" in row else None
+
+    def evict(self, holder: Holder, *, force: bool = False) -> bool:
+        """See ListedLocker."""
+        if holder.owner is None:
+            condition = "attribute_not_exists(#Owner) AND EventId = :event"
+            values: dict[str, str | int] = {"event": holder.event_id}
+        else:
+            condition, values = "#Owner = :owner", {"owner": holder.owner}
+        if holder.version is not None and not force:
+            condition += " AND #Version = :seen"
+            values["seen"] = holder.version
+        row, freed = self._free(holder.lock_id, condition, **values)
+        # Free already: its holder was quicker, or this very call was heard and its answer lost.
+        return freed or "EventId" not in row
+
+    def _free(self, lock_id: str, condition: str, **values: str | int) -> tuple[Row, bool]:
+        return self._table.update(
+            lock_id,
+            "lock",
+            _FREE_IT,
+            condition,
+            later=int(time.time()) + FREE_LOCK_KEPT,
+            **values,
+        )
 
 
 class DynamoDBThrottler:
@@ -149,13 +188,15 @@ class DynamoDBThrottler:
         lapses_in = _lapses_in(self._watch, job_id, row)
         holder = row["Owner"]["S"]
         if lapses_in is None or lapses_in > 0:
-            raise JobInProgress(f"job {job_id} is run by {holder}", lapses_in=lapses_in)
+            raise JobInProgress(
+                f"job {job_id} is run by {holder}", lapses_in=lapses_in, holder=holder
+            )
         version = int(row["Version"]["N"])
         row, ours = self._take(
             job_id, owner, "#Owner = :old AND #Version = :seen", old=holder, seen=version
         )
         if not ours:
-            raise JobInProgress(f"job {job_id} was taken over by another")
+            raise JobInProgress(f"job {job_id} was taken over by another", holder=_owner(row))
         self._watch.forget(job_id)
         return holder
 
@@ -223,7 +264,25 @@ class DynamoDBThrottler:
 
 def _is_of(row: Row, owner: str) -> bool:
     """Whether an earlier try of the very call was heard, and only its answer lost."""
-    return row.get("Owner", {}).get("S") == owner
+    return _owner(row) == owner
+
+
+def _owner(row: Row) -> str | None:
+    return row.get("Owner", {}).get("S")
+
+
+def _holder(row: Row) -> Holder:
+    def number(name: str) -> float | None:
+        return float(row[name]["N"]) if name in row else None
+
+    return Holder(
+        lock_id=row["Id"]["S"],
+        event_id=row["EventId"]["S"],
+        owner=_owner(row),
+        version=int(row["Version"]["N"]) if "Version" in row else None,
+        lease=number("Lease"),
+        locked_at=number("LockedAt"),
+    )
 
 
 def _status(row: Row) -> str:

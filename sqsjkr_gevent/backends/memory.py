@@ -41,8 +41,9 @@ class MemoryLocker:
         self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
     ) -> int | None:
         """Take the lock. Raises AlreadyLocked."""
-        if self._table.locks.setdefault(lock_id, owner) != owner:
-            raise AlreadyLocked(f"lock {lock_id!r} is held by {self._table.locks[lock_id]}")
+        holder = self._table.locks.setdefault(lock_id, owner)
+        if holder != owner:
+            raise AlreadyLocked(f"lock {lock_id!r} is held by {holder}", holder=holder)
         return next(self._table.tokens)
 
     def renew(self, lock_id: str, owner: str) -> None:
@@ -73,8 +74,9 @@ class MemoryThrottler:
         self._forget()
         if job_id in self._table.done:
             raise DuplicatedMessage(f"job {job_id} is done")
-        if self._table.running.setdefault(job_id, owner) != owner:
-            raise JobInProgress(f"job {job_id} is run by {self._table.running[job_id]}")
+        holder = self._table.running.setdefault(job_id, owner)
+        if holder != owner:
+            raise JobInProgress(f"job {job_id} is run by {holder}", holder=holder)
         return None
 
     def renew(self, job_id: str, owner: str) -> None:

@@ -2,6 +2,8 @@
 
 import sqlite3
 import time
+from collections.abc import Iterator
+from typing import Any
 
 from ..clock import Clock
 from ..errors import (
@@ -10,11 +12,16 @@ from ..errors import (
     JobInProgress,
     LeaseLost,
 )
+from ..locker import Holder
 from .lapse import LeaseWatch
 from .sqlite_file import SqliteFile
 
 #: Claims between two removals of job states that have expired.
 _SWEEP_EVERY = 1000
+
+_HELD = (
+    "SELECT lock_id, event_id, owner, version, lease, locked_at FROM locks WHERE owner IS NOT NULL"
+)
 
 
 class SqliteLocker:
@@ -46,13 +53,16 @@ class SqliteLocker:
                 lapses_in = self._watch.lapses_in(lock_id, holder, version, lease)
                 if lapses_in > 0 and holder != heir_of:
                     raise AlreadyLocked(
-                        f"lock {lock_id!r} is held by {holder}", lapses_in=lapses_in
+                        f"lock {lock_id!r} is held by {holder}", lapses_in=lapses_in, holder=holder
                     )
+            now = time.time()
             (token,) = connection.execute(
-                "INSERT INTO locks VALUES (?, ?, ?, 1, ?, ?) ON CONFLICT (lock_id) DO UPDATE SET"
+                "INSERT INTO locks (lock_id, event_id, owner, version, lease, token, locked_at)"
+                " VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT (lock_id) DO UPDATE SET"
                 " event_id = excluded.event_id, owner = excluded.owner, version = 1,"
-                " lease = excluded.lease, token = token + 1 RETURNING token",
-                (lock_id, event_id, owner, self._seconds, time.time_ns() // 1_000_000),
+                " lease = excluded.lease, token = token + 1, locked_at = excluded.locked_at"
+                " RETURNING token",
+                (lock_id, event_id, owner, self._seconds, int(now * 1000), int(now)),
             ).fetchone()
             self._watch.forget(lock_id)
             return int(token)
@@ -65,7 +75,30 @@ class SqliteLocker:
 
     def release(self, lock_id: str, owner: str) -> None:
         """Give the lock back, its token kept in the row. Raises LeaseLost."""
-        self._change("owner = NULL, event_id = NULL", lock_id, owner)
+        self._change("owner = NULL, event_id = NULL, locked_at = NULL", lock_id, owner)
+
+    def holders(self) -> Iterator[Holder]:
+        """See ListedLocker."""
+        return map(_holder, self._file.read(_HELD))
+
+    def holder(self, lock_id: str) -> Holder | None:
+        """See ListedLocker."""
+        rows = self._file.read(f"{_HELD} AND lock_id = ?", (lock_id,))
+        return _holder(rows[0]) if rows else None
+
+    def evict(self, holder: Holder, *, force: bool = False) -> bool:
+        """See ListedLocker."""
+
+        def free(connection: sqlite3.Connection) -> bool:
+            connection.execute(
+                "UPDATE locks SET owner = NULL, event_id = NULL, locked_at = NULL"
+                " WHERE lock_id = ? AND owner = ? AND (version = ? OR ?)",
+                (holder.lock_id, holder.owner, holder.version, force),
+            )
+            held = f"{_HELD} AND lock_id = ?"
+            return connection.execute(held, (holder.lock_id,)).fetchone() is None
+
+        return self._file.write(free)
 
     def _change(self, change: str, lock_id: str, owner: str) -> None:
         def update(connection: sqlite3.Connection) -> int:
@@ -76,6 +109,18 @@ class SqliteLocker:
 
         if not self._file.write(update):
             raise LeaseLost(f"lock {lock_id!r} is not held by {owner}")
+
+
+def _holder(row: tuple[Any, ...]) -> Holder:
+    lock_id, event_id, owner, version, lease, locked_at = row
+    return Holder(
+        lock_id=lock_id,
+        event_id=event_id,
+        owner=owner,
+        version=version,
+        lease=lease,
+        locked_at=locked_at,
+    )
 
 
 class SqliteThrottler:
@@ -122,7 +167,9 @@ class SqliteThrottler:
                 holder, version, lease = row[:3]
                 lapses_in = self._watch.lapses_in(job_id, holder, version, lease)
                 if lapses_in > 0:
-                    raise JobInProgress(f"job {job_id} is run by {holder}", lapses_in=lapses_in)
+                    raise JobInProgress(
+                        f"job {job_id} is run by {holder}", lapses_in=lapses_in, holder=holder
+                    )
             connection.execute(
                 "INSERT OR REPLACE INTO jobs VALUES (?, ?, 1, ?, 0, ?)",
                 (job_id, owner, self._seconds, time.time() + self._retention),

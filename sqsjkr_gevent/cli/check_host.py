@@ -1,13 +1,13 @@
 """`check`: this host, and the times of the config that belong together."""
 
-import json
 import socket
 from collections.abc import Iterator
-from http.client import HTTPConnection, HTTPException
 
 from ..config import Config, KickerSection
 from ..duration import format_duration
+from ..errors import SqsjkrError
 from .findings import Finding, fail, ok, warn
+from .stats_client import StatsClient
 
 #: Seconds that a lost lease leaves for the kill beside the grace itself.
 SLACK = 5.0
@@ -76,15 +76,7 @@ def _is_taken(section: KickerSection) -> bool:
 
 def _is_kicker(section: KickerSection) -> bool:
     """Whether the one who listens answers as a kicker does."""
-    connection = HTTPConnection(section.stats_host, section.stats_port, timeout=ANSWER_WITHIN)
     try:
-        if section.stats_socket is not None:
-            connection.sock = socket.socket(socket.AF_UNIX)
-            connection.sock.settimeout(ANSWER_WITHIN)
-            connection.sock.connect(section.stats_socket)
-        connection.request("GET", "/stats/metrics")
-        return "idle_worker" in json.loads(connection.getresponse().read())
-    except (OSError, HTTPException, ValueError, TypeError):
+        return "idle_worker" in StatsClient(section, within=ANSWER_WITHIN).get("/stats/metrics")
+    except SqsjkrError:
         return False
-    finally:
-        connection.close()

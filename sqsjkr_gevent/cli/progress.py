@@ -9,10 +9,12 @@ from rich.progress import Progress
 
 
 @contextmanager
-def progress_bar(count: int, *, least: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(
+    count: int, *, least: int, what: str = "sending"
+) -> Iterator[Callable[[int], None]]:
     """Gives what is told of each step; a bar on standard error where that is a terminal.
 
-    least: no bar for this many or fewer.
+    least: no bar for this many or fewer. what: the word before it.
     """
     console = Console(stderr=True)
     if not console.is_terminal or count <= least:
@@ -20,5 +22,5 @@ def progress_bar(count: int, *, least: int) -> Iterator[Callable[[int], None]]:
         return
     # What is printed to the same terminal must pass above the bar; what goes to a file must not.
     with Progress(console=console, redirect_stdout=sys.stdout.isatty()) as progress:
-        task = progress.add_task("sending", total=count)
+        task = progress.add_task(what, total=count)
         yield lambda done: progress.advance(task, done)

@@ -11,6 +11,7 @@ from ..aws.provision import queue_url
 from ..aws.sqs import BATCH_MOST
 from ..config import Config
 from ..errors import InvalidMessage, StartError
+from ..job_schema import KEYS
 from .clients import client
 from .failing import FAILED, MISUSED, one_line
 from .loading import load_quietly
@@ -29,15 +30,23 @@ TOLD_MOST = 20
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @conf_option
-@click.option("-f", "--file", metavar="FILE", help="JSON lines, a job each; - is standard input.")
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(),
+    metavar="FILE",
+    help="JSON lines, a job each; - is standard input.",
+)
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; may be repeated.")
-@click.option("--event-id", metavar="ID", help="The job's name in logs and locks.")
-@click.option("--life-time", metavar="TIME", help='How long it may wait to start: 60, "1m30s".')
-@click.option("--lock-id", metavar="ID", help="Only one job with this id runs at a time.")
-@click.option("--abort-if-locked", is_flag=True, help="Give up where the lock is taken.")
-@click.option("--disable-life-time-trigger", is_flag=True, help="No trigger for this job.")
-@click.option("--timeout", metavar="TIME", help="How long it may run.")
-@click.option("--kill-over-life-time", is_flag=True, help="Its life time bounds the run as well.")
+@click.option("--event-id", metavar="ID", help=KEYS["event_id"].text)
+@click.option("--life-time", metavar="TIME", help=KEYS["life_time"].text)
+@click.option("--lock-id", metavar="ID", help=KEYS["lock_id"].text)
+@click.option("--abort-if-locked", is_flag=True, help=KEYS["abort_if_locked"].text)
+@click.option(
+    "--disable-life-time-trigger", is_flag=True, help=KEYS["disable_life_time_trigger"].text
+)
+@click.option("--timeout", metavar="TIME", help=KEYS["timeout"].text)
+@click.option("--kill-over-life-time", is_flag=True, help=KEYS["kill_over_life_time"].text)
 @click.option(
     "--delay", type=click.IntRange(0, DELAY_MOST), metavar="SECONDS", help="Keep it back first."
 )

@@ -41,6 +41,7 @@ def conf_option(command: F) -> F:
         "-c",
         "--conf",
         "--config",
+        type=click.Path(),
         metavar="FILE",
         expose_value=False,
         callback=remember,

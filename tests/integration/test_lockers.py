@@ -1,5 +1,6 @@
 """What every locker promises, over each backend, seen from two hosts that share one store."""
 
+import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from sqsjkr_gevent.aws.table import Table as StoreTable
 from sqsjkr_gevent.backends.dynamodb import FREE_LOCK_KEPT, DynamoDBLocker
 from sqsjkr_gevent.backends.memory import MemoryLocker, MemoryTable
 from sqsjkr_gevent.errors import AlreadyLocked, LeaseLost, StartError, StoreError
-from sqsjkr_gevent.locker import LeasedLocker, as_leased
+from sqsjkr_gevent.locker import Holder, LeasedLocker, ListedLocker, as_leased
 from stores import Clock, dynamodb_client
 
 LEASE = 60.0
@@ -276,6 +277,96 @@ def test_a_takeover_that_comes_between_look_and_take_is_seen(hosts):
     assert 1 == len(got)
 
 
+def test_a_refusal_names_the_holder(hosts):
+    """So that a job that waits can say for whom."""
+    hosts.one.acquire("L", "event", owner="a")
+    with pytest.raises(AlreadyLocked) as held:
+        hosts.other.acquire("L", "event", owner="b")
+    assert "a" == held.value.holder
+
+
+# What people see and do from outside.
+
+
+@leased
+def test_the_holders_are_listed_with_their_age_and_free_locks_are_not(hosts):
+    """Each with what its kicker said of itself, and by the wall clock since when."""
+    before = int(time.time())
+    assert isinstance(hosts.other, ListedLocker)
+    hosts.one.acquire("L", "event", owner="a")
+    hosts.one.renew("L", "a")
+    hosts.one.acquire("M", "other event", owner="b")
+    hosts.one.acquire("N", "event", owner="c")
+    hosts.one.release("N", "c")
+    held = {one.lock_id: one for one in hosts.other.holders()}
+    locked_at = held["L"].locked_at
+    assert before <= locked_at <= time.time()
+    assert {"L", "M"} == held.keys()
+    assert held["L"] == hosts.other.holder("L")
+    assert held["L"] == Holder(
+        lock_id="L", event_id="event", owner="a", version=2, lease=LEASE, locked_at=locked_at
+    )
+    assert (None, None) == (hosts.other.holder("N"), hosts.other.holder("never"))
+
+
+@leased
+def test_an_evicted_lock_is_free_and_its_tokens_go_on_growing(hosts):
+    """As after a release by its holder, who finds out at the next renewal."""
+    token = hosts.one.acquire("L", "event", owner="a")
+    assert hosts.other.evict(hosts.other.holder("L"))
+    assert None is hosts.other.holder("L")
+    with pytest.raises(LeaseLost):
+        hosts.one.renew("L", "a")
+    assert hosts.other.acquire("L", "event", owner="b") > token
+
+
+@leased
+def test_a_lock_that_was_renewed_since_it_was_seen_is_not_evicted_but_by_force(hosts):
+    """Between the last look and the write its holder may have come back."""
+    hosts.one.acquire("L", "event", owner="a")
+    seen = hosts.other.holder("L")
+    hosts.one.renew("L", "a")
+    assert not hosts.other.evict(seen)
+    assert "a" == hosts.other.holder("L").owner
+    assert hosts.other.evict(seen, force=True)
+    assert None is hosts.other.holder("L")
+
+
+@leased
+def test_not_even_force_evicts_another_holder_than_the_one_that_was_seen(hosts):
+    """Whoever was asked about it was asked about that one."""
+    hosts.one.acquire("L", "event", owner="a")
+    seen = hosts.other.holder("L")
+    hosts.one.release("L", "a")
+    assert hosts.other.evict(seen)
+    hosts.one.acquire("L", "event", owner="c")
+    assert not hosts.other.evict(seen)
+    assert not hosts.other.evict(seen, force=True)
+    assert "c" == hosts.other.holder("L").owner
+
+
+def test_a_sqlite_file_from_before_locks_had_an_age_gets_the_column(tmp_path):
+    """Its locks are of an unknown age, and still held."""
+    from sqsjkr_gevent.backends.sqlite import SqliteLocker
+    from sqsjkr_gevent.backends.sqlite_file import SqliteFile
+
+    path = str(tmp_path / "locks.db")
+    with sqlite3.connect(path) as old:
+        old.execute(
+            "CREATE TABLE locks (lock_id TEXT PRIMARY KEY, event_id TEXT, owner TEXT,"
+            " version INTEGER, lease REAL, token INTEGER NOT NULL) WITHOUT ROWID"
+        )
+        old.execute("INSERT INTO locks VALUES ('L', 'event', 'a', 7, 60.0, 1000)")
+    old.close()
+    lockers = [SqliteLocker(SqliteFile(path), lease=LEASE) for _ in range(4)]
+    gevent.joinall([gevent.spawn(locker.check) for locker in lockers], raise_error=True)
+    expected = Holder(lock_id="L", event_id="event", owner="a", version=7, lease=60.0)
+    assert [expected] == list(lockers[0].holders())
+    lockers[1].release("L", "a")
+    assert 1001 == lockers[2].acquire("L", "event", owner="b")
+    assert lockers[3].holder("L").locked_at is not None
+
+
 # The rows of DynamoDB, which sqsjkr reads and writes as well.
 
 
@@ -310,6 +401,7 @@ def test_the_row_of_a_held_lock_is_sqsjkrs_with_ours_beside(hosts, table):
         "Version": {"N": "2"},
         "Token": {"N": str(token)},
         "Lease": row["Lease"],
+        "LockedAt": row["LockedAt"],
     } == row
 
 
@@ -352,6 +444,65 @@ def test_a_lock_of_sqsjkr_is_honoured_and_never_taken_over(hosts, table):
         hosts.one.release("L", "a")
     sqsjkr_unlocks(table)
     hosts.other.acquire("L", "event", owner="b")
+
+
+@on_dynamodb
+def test_a_lock_of_sqsjkr_is_listed_and_evicted_as_it_was_seen(hosts, table):
+    """Of unknown holder and age; on a row that has our token from before, which stays."""
+    hosts.one.acquire("L", "event", owner="a")
+    hosts.one.release("L", "a")
+    token = table.row("L", "lock")["Token"]
+    sqsjkr_locks(table)
+    seen = hosts.one.holder("L")
+    assert Holder(lock_id="L", event_id="theirs") == seen
+    assert [seen] == list(hosts.one.holders())
+    assert hosts.one.evict(seen)
+    assert token == table.row("L", "lock")["Token"]
+    sqsjkr_locks(table, "another event")
+    assert not hosts.one.evict(seen)
+    assert "another event" == hosts.one.holder("L").event_id
+
+
+@on_dynamodb
+def test_no_lock_of_ours_is_taken_for_one_of_sqsjkrs_that_was_seen(hosts, table):
+    """The two may have the same event id."""
+    sqsjkr_locks(table)
+    seen = hosts.one.holder("L")
+    sqsjkr_unlocks(table)
+    hosts.one.acquire("L", "theirs", owner="a")
+    assert not hosts.one.evict(seen, force=True)
+
+
+@pytest.mark.servers("moto")
+@on_dynamodb
+def test_locks_are_found_on_all_pages_of_a_table(hosts, table):
+    """A page of a scan is a megabyte."""
+    for number in range(5):
+        hosts.one.acquire(f"L{number}", "event" * 70_000, owner="a")
+    assert {f"L{number}" for number in range(5)} == {one.lock_id for one in hosts.one.holders()}
+
+
+class Denied:
+    """A client that may not scan."""
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Refuse."""
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
+
+
+def test_whoever_may_not_scan_is_told_what_to_allow():
+    """The kicker needs no Scan, so its policy need not have it."""
+    locker = DynamoDBLocker(StoreTable(Denied(), "T"), lease=LEASE)
+    with pytest.raises(StartError, match=r"'T' is denied; allow dynamodb:Scan"):
+        list(locker.holders())
+
+
+@on_dynamodb
+def test_an_eviction_whose_answer_was_lost_is_a_success(hosts, table, request):
+    """botocore repeats it, and the second time the row is free already."""
+    client = TwiceHeard(dynamodb_client(request))
+    hosts.one.acquire("L", "event", owner="a")
+    assert DynamoDBLocker(StoreTable(client, table.name), lease=LEASE).evict(hosts.one.holder("L"))
 
 
 @on_dynamodb
