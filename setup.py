@@ -66,6 +66,7 @@ setup(
             "cryptography>=42",
             "selenium>=4.20",
             "jsonschema>=4.20",
+            "pyyaml>=6",
             "tox>=4.20",
             # A new release of these three can bring new complaints: let it come by a commit.
             "ruff>=0.17,<0.18",

@@ -33,6 +33,7 @@ from .retry import RetryPolicy
 from .run import Run
 from .settler import Settler
 from .slots import Slots
+from .source import Source
 from .stats import Stats
 from .throttler import LeasedThrottler
 from .trigger import Trigger
@@ -48,10 +49,12 @@ RECEIVE_SLACK = 30.0
 class Parts:
     """What a kicker is made of before its queue is known to exist.
 
-    history: None for the one that the config names.
+    history, queue: None for those that the config names.
     """
 
-    def __init__(self, config: Config, history: History | None = None) -> None:
+    def __init__(
+        self, config: Config, history: History | None = None, queue: Source | None = None
+    ) -> None:
         kicker = config.kicker
         #: Names this kicker in lock and throttle stores, apart from all others there ever were.
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -69,7 +72,9 @@ class Parts:
             self.launcher, output_limit=kicker.output_limit, kill_grace=kicker.kill_grace
         )
         self.session = make_session(config.account)
-        self.queue = Queue(self.session, config.account, config.sqs, observe=self.observer("sqs"))
+        self.queue = queue or Queue(
+            self.session, config.account, config.sqs, observe=self.observer("sqs")
+        )
         self.depth = QueueDepth(self.queue.depth)
         #: Of the last jobs that started, in seconds.
         self.waits: deque[float] = deque(maxlen=RECENT)

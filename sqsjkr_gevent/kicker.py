@@ -33,6 +33,7 @@ from .process.runner import STOPPED
 from .receivers import Receivers
 from .run import Run
 from .signals import handled
+from .source import Source
 from .stats import Stats
 from .stores import Checked, Closable, Stores
 from .throttler import LeasedThrottler, Throttler
@@ -58,8 +59,8 @@ LAST_POLL = 1.0
 class Kicker:
     """Receives messages of one queue and runs their jobs, until it is stopped.
 
-    locker, throttler, history: instead of those that the config names. Several kickers may live
-    in one process. Raises ConfigError where the config cannot be used, and SqsjkrError in a
+    locker, throttler, history, queue: instead of those that the config names. Several kickers may
+    live in one process. Raises ConfigError where the config cannot be used, and SqsjkrError in a
     process that gevent has not patched.
     """
 
@@ -70,12 +71,13 @@ class Kicker:
         locker: Locker | LeasedLocker | None = None,
         throttler: Throttler | LeasedThrottler | None = None,
         history: History | None = None,
+        queue: Source | None = None,
     ) -> None:
         _require_patched()
         self._config = config
         self._locker = locker
         self._throttler = throttler
-        self.parts = Parts(config, history)
+        self.parts = Parts(config, history, queue)
         self._runs: dict[str, Run] = {}
         self._on_started: Callable[[], None] = lambda: None
         self.live = self.parts.live(config, self._runs)

@@ -1,9 +1,9 @@
-"""What is shown over HTTP, of one kicker."""
+"""What is shown over HTTP: all that the web face knows of a kicker."""
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from prometheus_client.registry import Collector
 
@@ -24,7 +24,7 @@ class Counts:
 
 
 class Overview:
-    """One kicker that is alone; see web.view.View."""
+    """One kicker that is alone. token: what whoever asks has to show; None: nothing."""
 
     def __init__(self, parts: Parts, live: Live, token: str | None) -> None:
         self.token = token
@@ -66,3 +66,11 @@ class Overview:
 
     def _counted(self) -> Collector:
         return self._parts.metrics.registry
+
+
+class Viewed(Protocol):
+    """A kicker, or one of a fleet."""
+
+    @property
+    def view(self) -> Overview:
+        """What is shown of it, or of all of them."""

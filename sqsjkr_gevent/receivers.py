@@ -7,7 +7,7 @@ import structlog
 from gevent.event import Event
 from gevent.pool import Group
 
-from .aws.sqs import BATCH_MOST, Queue
+from .aws.sqs import BATCH_MOST
 from .backoff import Backoff
 from .circuit import Circuit
 from .clock import Clock
@@ -15,6 +15,7 @@ from .errors import AccessDenied, QueueError, StartError
 from .health import Health
 from .message import Message
 from .places import Places
+from .source import Source
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ class Receivers:
 
     def __init__(
         self,
-        queue: Queue,
+        queue: Source,
         places: Places,
         health: Health,
         admit: Callable[[Sequence[Message]], None],

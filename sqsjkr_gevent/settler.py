@@ -2,7 +2,7 @@
 
 import structlog
 
-from .aws.sqs import HIDE_MOST, Queue
+from .aws.sqs import HIDE_MOST
 from .backoff import jittered
 from .claims import Claim
 from .errors import LeaseLost, QueueError, StoreError
@@ -11,6 +11,7 @@ from .message import Message
 from .outcome import Ending, Settle
 from .retry import RetryPolicy
 from .run import Run
+from .source import Source
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,7 @@ class Settler:
 
     def __init__(
         self,
-        queue: Queue,
+        queue: Source,
         keeper: Keeper,
         *,
         visibility_timeout: float,

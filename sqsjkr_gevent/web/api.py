@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest
 from ..errors import StoreError
 from ..history import Query
 from ..outcome import Outcome
-from .view import View
+from ..overview import Overview
 
 #: Ends of one answer, at most; and where none is said.
 LIMIT_MOST = 500
@@ -25,7 +25,7 @@ SERIES_EVERY = 5
 RETRY_MS = 2000
 
 
-def add_api(app: Flask, view: View) -> None:
+def add_api(app: Flask, view: Overview) -> None:
     """All below /api."""
 
     @app.get("/api/state")
@@ -65,7 +65,7 @@ def add_api(app: Flask, view: View) -> None:
         return jsonify(error=error.description), 400
 
 
-def _events(view: View) -> Iterator[str]:
+def _events(view: Overview) -> Iterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
     turn = 0
     while True:

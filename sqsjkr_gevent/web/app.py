@@ -6,9 +6,9 @@ from flask import Flask, Response, jsonify, render_template
 
 from ..exposition import CONTENT_TYPE
 from ..outcome import Outcome
+from ..overview import Viewed
 from .access import add_access
 from .api import add_api
-from .view import Viewed
 
 _V2 = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERRORED)
 
