@@ -79,7 +79,7 @@ def show(settings: Settings, id_: str, json_: bool) -> None:
 def redrive(settings: Settings, ids: tuple[str, ...], all_: bool) -> int:
     """Send the messages with these IDs to the queue again, and delete them here.
 
-    Stopped in between, a message may be in both queues.
+    Their life_time counts anew. Killed in between, it leaves a message in both queues.
     """
     _check_choice(ids, all_)
     queues = _find(settings)

@@ -6,6 +6,7 @@ import pytest
 
 from browser import SOON
 from kickers import settings
+from servers import free_port
 from waiting import eventually
 
 HOSTILE = "<img src=x onerror=window.hit=1></script><script>window.hit=1</script>"
@@ -117,3 +118,17 @@ def test_a_session_that_has_ended_leads_back_to_the_login(guarded, queue, ask):
     page.shows(ask).click()
     page.shows("#token")
     assert f"{kicker.url}/login" == page.driver.current_url
+
+
+def test_a_new_token_leads_an_open_page_to_the_login_by_itself(aws, queue, kick, open_page):
+    """After a restart with another token, nobody looks at old figures for ever."""
+    port = free_port()
+    kickers = {"stats_token": TOKEN, "stats_port": port}
+    kicker = kick(settings(aws, queue, kicker=kickers)).started()
+    page = open_page(kicker.url)
+    page.shows("#token").send_keys(TOKEN + "\n")
+    page.shows("#connection", "live")
+    kicker.clean_up()
+    kick(settings(aws, queue, kicker=kickers | {"stats_token": "another-token"})).started()
+    page.shows("#token").send_keys("another-token\n")
+    page.shows("#connection", "live")

@@ -1,7 +1,6 @@
 """The doubles for users' own tests: a kicker runs on them as on the real ones."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -71,7 +70,7 @@ def test_what_a_fake_throttler_has_seen_does_not_run(queue, tmp_path: Path):
     run_all(kicker, queue)
     assert {seen: "deleted", held: "deleted"} == queue.fates
     assert (1, 1) == (kicker.stats[Outcome.DUPLICATE], kicker.stats[Outcome.FAILED])
-    assert [] == os.listdir(tmp_path)
+    assert [] == list(tmp_path.iterdir())
     assert {"L": "somebody"} == locker.held
 
 

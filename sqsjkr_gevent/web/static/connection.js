@@ -41,7 +41,9 @@ export function follow(on) {
   }
 
   function reopen() {
-    ask("/api/state").then(open, () => setTimeout(reopen, AGAIN)); // ask knows the way to /login.
+    // The events do not tell which HTTP error it was; ask() does, and knows the way to /login.
+    const answered = ask("/api/state", {}, AbortSignal.timeout(DEAD));
+    answered.then(open, () => setTimeout(reopen, AGAIN));
   }
 
   setInterval(() => {
