@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+
 from jobs import Evidence, processes_of
 from kickers import DEADLINE, KickerProcess, settings, toml
 from servers import ROOT
@@ -83,15 +84,21 @@ def counted(ends: list[dict[str, Any]]) -> dict[str, int]:
 @pytest.mark.queue(visibility_timeout=LEASE)
 @pytest.mark.parametrize("jobs", [200, pytest.param(2000, marks=pytest.mark.slow)])
 def test_a_kill_a_reload_and_a_stop_of_a_worker_lose_and_double_nothing(
-    aws, queue, table, tmp_path, kick, jobs
+    aws, queue, table, tmp_path, kick, jobs, open_page
 ):
-    """Four processes; every effect is there, and the counters are the ends in the history."""
+    """Four processes; every effect is there, and the counters are the ends in the history.
+
+    The page is open all the while, and tells the same in the end, without a reload.
+    """
     evidence = Evidence(tmp_path)
     names = [f"j{number}" for number in range(jobs)]
     config = fleet_config(
         aws, queue, table, kicker={"max_concurrent_num": 12}, history={"path": "ends.db"}
     )
     master = fleet(kick, config, 4)
+    page = open_page(master.url)
+    page.shows("#slots", "/ 12")
+    page.script("window.opened = true")
     for number, name in enumerate(names):
         lock = f"L{number % 50}" if number % 5 == 0 else None
         queue.send(evidence.job(name, 0.05, lock))
@@ -112,6 +119,13 @@ def test_a_kill_a_reload_and_a_stop_of_a_worker_lose_and_double_nothing(
     assert Counter() == evidence.overlaps
     eventually(lambda: 4 == len(workers(master)), deadline=LONG)
     eventually(lambda: master.counters() == counted(all_ends(master)), deadline=LONG)
+    total = f"{master.counters()['succeeded']:,}"
+    eventually(lambda: total in " ".join(page.texts("#totals tr:first-child")), deadline=LONG)
+    page.shows("#slots", "0 / 12")
+    page.shows("#health", "healthy")
+    page.shows("#connection", "live")
+    assert page.script("return window.opened")
+    assert [] == [text for text in page.complaints() if "net::ERR" not in text]
     assert set(names) == {
         end["event_id"] for end in all_ends(master) if end["outcome"] == "succeeded"
     }
