@@ -59,8 +59,6 @@ def boolean(key: str, value: object) -> bool:
 
 def seconds(key: str, value: object) -> float:
     """Seconds of an integer or a Go duration string."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)  # To JSON 60.0 is the integer 60.
     try:
         return parse_duration(value)
     except ValueError as error:

@@ -84,7 +84,8 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a body whose keys are spelled as above.
 
     It cannot say all: a text of the right form whose duration no int64 of nanoseconds holds (292
-    years), and a lock_id of too many bytes, though not too many characters, are refused.
+    years), seconds written 60.0, which is an integer to a schema and none to Go, and a lock_id of
+    too many bytes, though not too many characters, are refused.
     """
     properties = {name: {"description": key.text, **key.schema} for name, key in KEYS.items()}
     for name, one in properties.items():

@@ -73,11 +73,13 @@ BODIES = st.builds(
 
 
 def cannot_be_said(body: Any, reason: str) -> bool:
-    """Whether the parser refuses the body for what no schema can count."""
+    """Whether the parser refuses the body for what no schema can say."""
     name = reason.partition(":")[0]
     value = body.get(name) if isinstance(body, dict) else None
     if name == "lock_id":
         return f"at most {MAX_LOCK_ID} bytes" in reason and not str(value).isascii()
+    if isinstance(value, float):
+        return name in ("life_time", "timeout") and value.is_integer()
     return "too large" in reason and isinstance(value, str)
 
 
