@@ -14,6 +14,7 @@ from .config_values import (
     days,
     exit_code_list,
     inherited_names,
+    is_loopback,
     token,
     web_url,
 )
@@ -80,6 +81,12 @@ class KickerSection:
     inherit_env: bool | tuple[str, ...] = key(inherited_names, default=True)
     max_waiting: int = key(integer(1), default=1000)
     launcher: str = key(choice("auto", "spawn", "plain"), default="auto")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether others than those on this host can see commands and outputs, without a token."""
+        local = self.stats_socket is not None or is_loopback(self.stats_host)
+        return not local and self.stats_token is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,7 @@ from . import log as logs
 from .assembly import Parts
 from .backoff import Backoff
 from .circuit import Circuit
-from .config import Config, KickerSection
-from .config_values import is_loopback
+from .config import Config
 from .crew import Crew
 from .errors import GroupReturned, QueueError, SqsjkrError, Stopping, StoreError
 from .health import Health
@@ -152,7 +151,7 @@ class Kicker:
         if log_level is not None:
             logs.configure(log_level, self._config.log.format)
         signals = STOP_SIGNALS if handle_signals else ()
-        if _is_open(self._config.kicker):
+        if self._config.kicker.is_open:
             log.warning(
                 "whoever reaches this host can read commands and outputs: set kicker.stats_token",
                 stats_host=self._config.kicker.stats_host,
@@ -329,12 +328,6 @@ class Kicker:
             loop.join()
             guard.stop()
             self.parts.launcher.close()
-
-
-def _is_open(section: KickerSection) -> bool:
-    """Whether others than those on this host can see the page, and need no token for it."""
-    local = section.stats_socket is not None or is_loopback(section.stats_host)
-    return not local and section.stats_token is None
 
 
 def _require_patched() -> None:

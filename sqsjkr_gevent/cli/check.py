@@ -8,7 +8,7 @@ from ..aws.client import make_session
 from ..config import Config
 from ..errors import SqsjkrError
 from .check_aws import clock, credentials
-from .check_host import stats_address, times
+from .check_host import access, history, stats_address, times
 from .check_queue import queue
 from .check_table import store_findings
 from .clients import client
@@ -35,6 +35,8 @@ def _findings(file: str, config: Config) -> Iterator[Finding]:
     yield ok("config", file)
     yield from times(config)
     yield from _tried("stats", lambda: stats_address(config.kicker))
+    yield from access(config.kicker)
+    yield from history(config.history)
     session = make_session(config.account)
     found = list(_tried("credentials", lambda: credentials(session, config.account)))
     yield from found

@@ -1,9 +1,11 @@
 """`check`: this host, and the times of the config that belong together."""
 
+import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
-from ..config import Config, KickerSection
+from ..config import Config, HistorySection, KickerSection
 from ..duration import format_duration
 from ..errors import SqsjkrError
 from .findings import Finding, fail, ok, warn
@@ -52,6 +54,30 @@ def stats_address(section: KickerSection) -> Iterator[Finding]:
         yield warn("stats", f"a kicker is running on {place}: a second one needs another address")
     else:
         yield fail("stats", f"{place} is in use: set kicker.stats_port or kicker.stats_socket")
+
+
+def access(section: KickerSection) -> Iterator[Finding]:
+    """Who can look."""
+    if section.is_open:
+        yield warn(
+            "access",
+            f"whoever reaches {section.stats_host} can read commands and outputs: set "
+            f"kicker.stats_token",
+        )
+
+
+def history(section: HistorySection) -> Iterator[Finding]:
+    """Whether ends can be kept."""
+    if section.path is None:
+        return
+    path = Path(section.path)
+    place = path if path.exists() else path.absolute().parent
+    if not place.exists():
+        yield fail("history", f"{place} does not exist: create it, or set another history.path")
+    elif not os.access(place, os.W_OK) or path.is_dir():
+        yield fail("history", f"{path} cannot be written: set another history.path")
+    else:
+        yield ok("history", f"{path} can be written")
 
 
 def _is_taken(section: KickerSection) -> bool:

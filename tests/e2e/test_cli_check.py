@@ -245,3 +245,22 @@ def test_check_knows_a_running_kicker_from_a_stranger(
     assert "ok" == levels(run(over_socket, "check"))["stats"]
     kicker = kick(over_socket).started()
     assert "warn" == levels(run(over_socket, "check"))["stats"]
+
+
+def test_check_looks_at_who_can_reach_the_page_and_where_ends_are_kept(
+    aws: Any, run: Any, queue: Any, tmp_path: Path
+) -> None:
+    """What would be warned of, or end the start, is told before; and nothing is created."""
+    config = settings(aws, queue)
+    config["kicker"]["stats_host"] = "0.0.0.0"
+    config["history"] = {"path": str(tmp_path / "ends.db")}
+    done = run(config, "check")
+    assert {"access": "warn", "history": "ok"}.items() <= levels(done).items()
+    assert "kicker.stats_token" in done.stdout
+    assert not (tmp_path / "ends.db").exists()
+    config["kicker"]["stats_token"] = "a-long-secret"
+    config["history"] = {"path": str(tmp_path / "missing" / "ends.db")}
+    done = run(config, "check")
+    assert "access" not in levels(done)
+    assert ("FAIL", 1) == (levels(done)["history"], done.returncode)
+    assert "a-long-secret" not in done.stdout
