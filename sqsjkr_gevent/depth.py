@@ -54,10 +54,11 @@ class Depth:
 class QueueDepth:
     """Looks only when somebody asks, so that an idle kicker that nobody watches calls nothing.
 
-    look: asks SQS, or raises QueueError. clock: the wall's, epoch seconds.
+    look: asks SQS; None where there is no queue to ask yet. Raises QueueError. clock: the wall's,
+    epoch seconds.
     """
 
-    def __init__(self, look: Callable[[], Numbers], clock: Clock = time.time) -> None:
+    def __init__(self, look: Callable[[], Numbers | None], clock: Clock = time.time) -> None:
         self._look = look
         self._clock = clock
         self._looking = False
@@ -85,7 +86,9 @@ class QueueDepth:
 
     def _ask_sqs(self) -> None:
         try:
-            self._known = Depth(self._clock(), self._look())
+            numbers = self._look()
+            if numbers is not None:
+                self._known = Depth(self._clock(), numbers)
         except QueueError as error:
             self._known = Depth(self._clock(), None, str(error))
         finally:

@@ -18,6 +18,9 @@ from .slots import Slots
 #: Jobs that run, and jobs that wait, that are told one by one.
 SHOWN_MOST = 200
 
+#: Characters of a command in a list.
+COMMAND_SHOWN = 500
+
 #: Seconds within which a process of a fleet starts.
 START_WITHIN = 60.0
 
@@ -159,6 +162,11 @@ def series(buckets: Mapping[Bucket, Tally]) -> dict[str, Any]:
     return {"step": STEP, "buckets": list(rows.values())}
 
 
+def shortened(command: str) -> str:
+    """The start of a command: it may have 128 KiB, and a list of them is told each second."""
+    return command if len(command) <= COMMAND_SHOWN else command[:COMMAND_SHOWN] + " ..."
+
+
 def _running(run: Run) -> dict[str, Any]:
     process = run.process
     return _job(run) | {
@@ -175,19 +183,14 @@ def _waiting(run: Run) -> dict[str, Any]:
 
 
 def _job(run: Run) -> dict[str, Any]:
-    job = run.parsed
+    job, job_id = run.parsed, run.message.id
     if job is None:
-        return {
-            "job_id": run.message.id,
-            "event_id": run.message.id,
-            "lock_id": None,
-            "command": "",
-        }
+        return {"job_id": job_id, "event_id": job_id, "lock_id": None, "command": ""}
     return {
-        "job_id": job.id,
+        "job_id": job_id,
         "event_id": job.event_id,
         "lock_id": job.lock_id,
-        "command": job.command,
+        "command": shortened(job.command),
     }
 
 

@@ -29,8 +29,8 @@ class Source(Protocol):
     def dead_letter(self, message: Message, reason: str) -> bool:
         """Copy it to the dead-letter queue; False where there is none."""
 
-    def depth(self) -> Numbers:
-        """About how many messages it holds."""
+    def depth(self) -> Numbers | None:
+        """About how many messages it holds; None before open()."""
 
     def close(self, timeout: float) -> None:
         """Send what waits to be sent, for at most `timeout` seconds."""

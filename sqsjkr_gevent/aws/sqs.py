@@ -165,10 +165,10 @@ class Queue:
             raise QueueError(f"dead-letter queue of {self.name!r}: {error}") from error
         return True
 
-    def depth(self) -> Numbers:
-        """About how many messages it, and its dead-letter queue, hold."""
+    def depth(self) -> Numbers | None:
+        """About how many messages it, and its dead-letter queue, hold; None before open()."""
         if not self._url:
-            raise QueueError(f"queue {self.name!r} is not found yet")
+            return None
         visible, in_flight, delayed = self._approximately(self._url)
         dead = self._dead_letter_url
         dead_letters = None if dead is None else self._approximately(dead)[0]

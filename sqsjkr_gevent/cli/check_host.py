@@ -60,7 +60,7 @@ def access(section: KickerSection) -> Iterator[Finding]:
     """Who can look."""
     if section.is_open:
         yield warn(
-            "access",
+            "stats access",
             f"whoever reaches {section.stats_host} can read commands and outputs: set "
             f"kicker.stats_token",
         )

@@ -98,12 +98,12 @@ def _provision(config: Config) -> None:
 
 def _say(path: str, config: Config) -> None:
     port = config.kicker.stats_port
-    stats = f"http://127.0.0.1:{port}/stats/metrics/v2" if port else "see the line `stats` below"
+    page = f"http://127.0.0.1:{port}/" if port else "see the line `stats` below"
     credentials = " ".join(f"{name}={value}" for name, value in local.CREDENTIALS.items())
     print(
         f"""Queue {config.sqs.queue_name} is on {config.account.endpoint_url}, in memory only.
 config: {path}
-stats:  {stats}
+page:   {page}
 Send a job from another terminal:
 
     env {credentials} {_this_command()} -c {shlex.quote(path)} send -- 'echo hello'

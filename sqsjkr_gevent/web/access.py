@@ -19,8 +19,6 @@ from werkzeug.wrappers import Response as AnyResponse
 #: Endpoints for everybody: load balancers ask for the health, sqsjkr's clients for its stats.
 OPEN = frozenset({"healthz", "stats_v1", "stats_v2", "login"})
 
-_COOKIE = "sqsjkr_session"
-
 #: Nothing but our own files, and nobody may frame the page.
 #: https://www.w3.org/TR/CSP3/
 POLICY = (
@@ -69,10 +67,12 @@ def add_access(app: Flask, token: str | None) -> None:
 
 def _guard(app: Flask, token: str) -> None:
     session = hmac.new(token.encode(), b"sqsjkr-gevent page", sha256).hexdigest()
+    # Cookies are of a host, not of a port: kickers of other tokens need names of their own.
+    cookie = f"sqsjkr_{sha256(session.encode()).hexdigest()[:8]}"
 
     @app.before_request
     def guard() -> AnyResponse | None:
-        if request.endpoint in OPEN or _is_known(token, session):
+        if request.endpoint in OPEN or _is_known(token, cookie, session):
             return None
         if request.endpoint == "page":
             return redirect(url_for("login"))
@@ -90,7 +90,7 @@ def _guard(app: Flask, token: str) -> None:
         answer = redirect(url_for("page"))
         # Not the token itself, and gone with the browser.
         answer.set_cookie(
-            _COOKIE,
+            cookie,
             session,
             httponly=True,
             samesite="Strict",
@@ -108,11 +108,11 @@ def _form(*, wrong: bool) -> Response:
     return answer
 
 
-def _is_known(token: str, session: str) -> bool:
+def _is_known(token: str, cookie: str, session: str) -> bool:
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and _same(shown.strip(), token):
         return True
-    return _same(request.cookies.get(_COOKIE, ""), session)
+    return _same(request.cookies.get(cookie, ""), session)
 
 
 def _same(one: str, other: str) -> bool:

@@ -10,7 +10,8 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest
 
 from ..errors import StoreError
-from ..history import Query
+from ..history import End, Query
+from ..live import shortened
 from ..outcome import Outcome
 from ..overview import Overview
 
@@ -41,7 +42,7 @@ def add_api(app: Flask, view: Overview) -> None:
         query = _query()
         ends = view.history.find(query)
         more = ends[-1].seq if len(ends) == query.limit else None
-        return jsonify(ends=[end.as_json(output=False) for end in ends], next=more)
+        return jsonify(ends=[_listed(end) for end in ends], next=more)
 
     @app.get("/api/jobs/<job_id>")
     def job(job_id: str) -> tuple[Response, int]:
@@ -63,6 +64,10 @@ def add_api(app: Flask, view: Overview) -> None:
     @app.errorhandler(BadRequest)
     def refused(error: BadRequest) -> tuple[Response, int]:
         return jsonify(error=error.description), 400
+
+
+def _listed(end: End) -> dict[str, Any]:
+    return {**end.as_json(output=False), "command": shortened(end.command)}
 
 
 def _events(view: Overview) -> Iterator[str]:

@@ -255,12 +255,12 @@ def test_check_looks_at_who_can_reach_the_page_and_where_ends_are_kept(
     config["kicker"]["stats_host"] = "0.0.0.0"
     config["history"] = {"path": str(tmp_path / "ends.db")}
     done = run(config, "check")
-    assert {"access": "warn", "history": "ok"}.items() <= levels(done).items()
+    assert {"stats access": "warn", "history": "ok"}.items() <= levels(done).items()
     assert "kicker.stats_token" in done.stdout
     assert not (tmp_path / "ends.db").exists()
     config["kicker"]["stats_token"] = "a-long-secret"
     config["history"] = {"path": str(tmp_path / "missing" / "ends.db")}
     done = run(config, "check")
-    assert "access" not in levels(done)
+    assert "stats access" not in levels(done)
     assert ("FAIL", 1) == (levels(done)["history"], done.returncode)
     assert "a-long-secret" not in done.stdout

@@ -17,7 +17,6 @@ from typing import Any
 import psutil
 import pytest
 
-
 from jobs import Evidence, processes_of
 from kickers import DEADLINE, KickerProcess, settings, toml
 from servers import ROOT

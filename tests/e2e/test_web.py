@@ -160,6 +160,23 @@ def test_the_history_is_asked_by_names_outcome_and_time_and_pages(aws, queue, ki
     assert 404 == ask(kicker, "/api/jobs/nobody")[0]
 
 
+def test_long_commands_are_cut_in_lists_and_whole_in_the_answer_about_one_job(
+    aws, queue, tmp_path, kick
+):
+    """A list is told each second, and a command may have 128 KiB."""
+    gate = Gate(tmp_path)
+    kicker = kick(in_memory(aws, queue)).started()
+    command = f"{gate.command}; : {'x' * 50_000}"
+    job_id = queue.send({"command": command})
+    [running] = eventually(lambda: told(kicker, "/api/state")["running"])
+    gate.open()
+    kicker.says("job settled", job_id=job_id)
+    [listed] = told(kicker, "/api/history")["ends"]
+    [whole] = told(kicker, f"/api/jobs/{job_id}")["ends"]
+    assert [f"{command[:500]} ..."] * 2 == [running["command"], listed["command"]]
+    assert command == whole["command"]
+
+
 @pytest.mark.parametrize(
     "query", ["outcome=lost", "limit=0", "limit=501", "limit=x", "since=yesterday", "before=1.5"]
 )

@@ -42,9 +42,7 @@ def history(request: pytest.FixtureRequest, tmp_path: Path, clock: list[float]) 
     if request.param == "memory":
         made: History = MemoryHistory()
     else:
-        made = SqliteHistory(
-            str(tmp_path / "h.db"), run="r", keep=7 * DAY, clock=lambda: clock[0]
-        )
+        made = SqliteHistory(str(tmp_path / "h.db"), run="r", keep=7 * DAY, clock=lambda: clock[0])
     yield made
     made.close()
 

@@ -14,11 +14,11 @@ class Sqs:
     def __init__(self) -> None:
         self.looks = 0
         self.now = 1000.0
-        self.numbers: Numbers | QueueError = Numbers(1, 2, 3, 4)
+        self.numbers: Numbers | QueueError | None = Numbers(1, 2, 3, 4)
         self.go = Event()
         self.go.set()
 
-    def look(self) -> Numbers:
+    def look(self) -> Numbers | None:
         """One look."""
         self.looks += 1
         self.go.wait()
@@ -85,3 +85,11 @@ def test_what_another_process_saw_counts_as_a_look(sqs, depth):
     assert seen == depth.ask()
     failed = Depth(995.0, None, "denied")
     assert failed == Depth.of_json(failed.as_json())
+
+
+def test_before_the_queue_is_found_nothing_is_known_and_every_question_looks(sqs, depth):
+    """A page that was open while the kicker started must not wait a minute."""
+    sqs.numbers = None
+    assert None is depth.ask()
+    sqs.numbers = Numbers(1, 2, 3, 4)
+    assert Depth(1000.0, Numbers(1, 2, 3, 4)) in (depth.ask(), depth.ask())
