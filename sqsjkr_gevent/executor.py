@@ -49,11 +49,9 @@ class Executor:
             end = replace(end, killed=end.killed or LEASE_LOST)
         output = end.output.text()
         kept = end.output.shortened(OUTPUT_KEPT)
-        ending = replace(
-            _judge(end, returnable=not run.message.deleted),
-            ran=end.seconds,
-            output=output if kept is end.output else kept.text(),
-        )
+        run.output = output if kept is end.output else kept.text()
+        run.ran = end.seconds
+        ending = _judge(end, returnable=not run.message.deleted)
         tell = log.info if ending.outcome is Outcome.SUCCEEDED else log.error
         tell(
             f"job {ending.outcome.value}",

@@ -2,8 +2,8 @@
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 #: Bytes kept of a job's output, half of them from its start and half from its end.
 OUTPUT_KEPT = 4096
@@ -16,9 +16,8 @@ STEP = 10
 SERIES_OVER = 3600
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """One end of one job.
+class End(NamedTuple):
+    """One end of one job. A tuple: one is made for each job.
 
     command: empty where the message was invalid. cause: one word for why it ended so; reason: in
     words. sent_at, ended_at: epoch seconds. waited: seconds from its send until it started, or
@@ -46,7 +45,7 @@ class End:
 
     def as_json(self, *, output: bool) -> dict[str, Any]:
         """All of it, for JSON; with the output or without."""
-        fields = asdict(self)
+        fields = self._asdict()
         if not output:
             del fields["output"]
         return fields
@@ -176,4 +175,4 @@ class MemoryHistory:
 
     def _newest_first(self) -> Iterator[End]:
         for back, end in enumerate(reversed(self._ends)):
-            yield replace(end, seq=self._seq - back)
+            yield end._replace(seq=self._seq - back)

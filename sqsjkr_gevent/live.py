@@ -101,7 +101,7 @@ def merged(
         "health": one_health(members, now)[1],
         "processes": [
             {key: member[key] for key in ("pid", "state", "started_at", "busy", "slots")}
-            for member in sorted(members, key=lambda member: str(member["pid"]))
+            for member in sorted(members, key=lambda member: int(member["pid"]))
         ],
         **{
             key: sum(member[key] for member in members)

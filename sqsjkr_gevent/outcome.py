@@ -54,7 +54,6 @@ class Ending:
     over_life_time: whether the life_time_trigger is to be told.
     at_once: for a returned job, whether its message may be seen again at once.
     exit_status: of the command; minus the signal's number where one killed it; None: not started.
-    ran: seconds that the command ran, None where it did not start. output: what it printed.
     error: what kept the job from being run.
     """
 
@@ -64,8 +63,6 @@ class Ending:
     over_life_time: bool = False
     at_once: bool = False
     exit_status: int | None = None
-    ran: float | None = None
-    output: str = ""
     error: SqsjkrError | None = None
 
 

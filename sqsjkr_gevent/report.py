@@ -66,16 +66,16 @@ class Report:
                 sent_at=message.sent_at,
                 ended_at=now,
                 waited=waited,
-                ran=ending.ran,
+                ran=run.ran,
                 attempt=message.receive_count,
                 host=self._host,
                 pid=self._pid,
-                output=ending.output,
+                output=run.output,
             )
         )
-        if ending.ran is not None:
+        if run.ran is not None:
             self._waits.append(waited)
-        self._metrics.ended(ending.outcome, ending.cause, waited, ending.ran)
+        self._metrics.ended(ending.outcome, ending.cause, waited, run.ran)
         if kept is not None:
             kept.wait(KEPT_WITHIN)
 

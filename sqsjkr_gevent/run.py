@@ -33,7 +33,8 @@ class Run:
     received_at: of the newest delivery, in seconds of the keeper's clock.
     visibility: the lease of the message, from the first line of the work on it.
     heir_of: the owner of a lapsed run of the same job that this one took over.
-    wait: what it waits for, but a slot. started_at: of its command, epoch seconds.
+    wait: what it waits for, but a slot. started_at: of its command, epoch seconds. ran: seconds
+    that its command took, None while it has not. output: what is kept of what that printed.
     ended: whether only its message is still to be settled.
     """
 
@@ -46,6 +47,8 @@ class Run:
     visibility: Kept | None = None
     wait: Wait | None = None
     started_at: float | None = None
+    ran: float | None = None
+    output: str = ""
     ended: bool = False
     _last_wait: Wait | None = None
     _job: Job | None = None

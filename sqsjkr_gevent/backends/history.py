@@ -7,7 +7,6 @@ import sqlite3
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, fields
 from functools import partial
 
 import gevent
@@ -32,7 +31,7 @@ PENDING_MOST = 10_000
 PRUNE_EVERY = 60.0
 PRUNE_MOST = 1000
 
-_COLUMNS = [field.name for field in fields(End) if field.name != "seq"]
+_COLUMNS = [name for name in End._fields if name != "seq"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ends (
@@ -113,7 +112,7 @@ class SqliteHistory:
             " ORDER BY seq DESC LIMIT ?"
         )
         rows = self._reads.read(statement, (*values, query.limit))
-        return [End(**dict(zip([*_COLUMNS, "seq"], row, strict=True))) for row in rows]
+        return [End._make(row) for row in rows]
 
     def totals(self) -> Mapping[str, int]:
         """See History."""
@@ -162,7 +161,7 @@ class SqliteHistory:
                 self._filled.set()
 
     def _write(self, ends: Sequence[End]) -> None:
-        rows = [astuple(end)[:-1] for end in ends]
+        rows = [end[:-1] for end in ends]
         totals = Counter(end.outcome for end in ends)
         lost, self._lost = self._lost, Counter()
         totals.update(lost)

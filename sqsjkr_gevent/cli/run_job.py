@@ -50,13 +50,13 @@ def command(settings: Settings, /, file: str) -> int:
             return FAILED
         finally:
             patience.kill()
-    return _exit_code(ending)
+    return _exit_code(ending, once.job_run.ran or 0)
 
 
-def _exit_code(ending: Ending) -> int:
+def _exit_code(ending: Ending, seconds: float) -> int:
     if ending.outcome is Outcome.SUCCEEDED:
         return 0
-    _tell(f"job {ending.outcome.value}: {ending.reason} after {ending.ran:.3f} s")
+    _tell(f"job {ending.outcome.value}: {ending.reason} after {seconds:.3f} s")
     if ending.cause in ("exit", "signal") and ending.exit_status:
         return ending.exit_status if ending.exit_status > 0 else 128 - ending.exit_status
     return INTERRUPTED if ending.cause == "stop" else FAILED

@@ -40,7 +40,7 @@ class Member:
         with in_files(fleet.metrics, number):
             self.kicker = Kicker(self._config, history=_history(self._config, fleet))
         self.kicker.live.main_pid = self.parent()
-        self._peers = Peers(fleet.sockets, str(number), self.kicker.live.member)
+        self._peers = Peers(fleet.sockets, os.getpid(), self.kicker.live.member)
         self.view = Together(self.kicker, self._peers, fleet.metrics)
         self.app = create_app(self)
         self.failure: Exception | None = None

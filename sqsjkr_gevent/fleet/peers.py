@@ -18,21 +18,20 @@ _PIECE = 65536
 
 
 class Peers:
-    """The sockets are files of `directory`; ours is called `name`.
+    """The sockets are files of `directory`, called by the pid of their process; ours is `pid`.
 
     tell: what this process says of itself.
     """
 
-    def __init__(self, directory: Path, name: str, tell: Callable[[], Member]) -> None:
+    def __init__(self, directory: Path, pid: int, tell: Callable[[], Member]) -> None:
         self._directory = directory
-        self._name = name
+        self._name = str(pid)
         self._tell = tell
         self._server: StreamServer | None = None
 
     def start(self) -> None:
         """Answer the others."""
         path = self._directory / self._name
-        path.unlink(missing_ok=True)  # A process that was killed has left it.
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(str(path))
         listener.listen(128)
@@ -71,7 +70,7 @@ def _ask(path: Path) -> Member | None:
     except (FileNotFoundError, ConnectionRefusedError):
         return None
     except (OSError, ValueError):
-        return silent(path.name)
+        return silent(int(path.name))
 
 
 def _pieces(connection: Any) -> Iterator[bytes]:
@@ -79,10 +78,10 @@ def _pieces(connection: Any) -> Iterator[bytes]:
         yield piece
 
 
-def silent(name: str) -> Member:
-    """A process that does not answer. name: its number in the fleet."""
+def silent(pid: int) -> Member:
+    """A process that does not answer."""
     return {
-        "pid": f"#{name}",
+        "pid": pid,
         "main_pid": 0,
         "host": "",
         "queue": "",

@@ -27,6 +27,7 @@ MISUSED = 2
 
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING"}
 
+#: gunicorn executes its config file anew at each reload; this is what stays.
 _fleets: list[Fleet] = []
 
 
@@ -129,7 +130,7 @@ def _on_starting(server: Any) -> None:
 def _pre_fork(server: Any, worker: Any) -> None:
     others = server.WORKERS.values()
     worker.fleet = _fleets[0]
-    # Of all processes, those that drain as well: its files and its socket.
+    # Of all processes, those that drain as well: it names the files of its counters.
     worker.number = _lowest_free(other.number for other in others)
     # Of those with the same config: its share of the slots.
     same = [other for other in others if other.cfg is worker.cfg]
@@ -142,7 +143,7 @@ def _lowest_free(taken: Any) -> int:
 
 
 def _child_exit(_: Any, worker: Any) -> None:
-    (_fleets[0].sockets / str(worker.number)).unlink(missing_ok=True)
+    (_fleets[0].sockets / str(worker.pid)).unlink(missing_ok=True)
 
 
 def _on_exit(_: Any) -> None:

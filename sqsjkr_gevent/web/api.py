@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent
@@ -51,11 +52,14 @@ def add_api(app: Flask, view: Overview) -> None:
             return jsonify(error=f"no end of a job {job_id} is known"), 404
         return jsonify(ends=[end.as_json(output=True) for end in ends]), 200
 
+    state_event, series_event = _shared("state", view.state), _shared("series", view.series)
+
     @app.get("/api/events")
     def events() -> Response:
         # A proxy that gathers an answer before it passes it on would pass on nothing.
         headers = {"X-Accel-Buffering": "no"}
-        return Response(_events(view), mimetype="text/event-stream", headers=headers)
+        stream = _events(state_event, series_event)
+        return Response(stream, mimetype="text/event-stream", headers=headers)
 
     @app.errorhandler(StoreError)
     def unreadable(error: StoreError) -> tuple[Response, int]:
@@ -70,19 +74,29 @@ def _listed(end: End) -> dict[str, Any]:
     return {**end.as_json(output=False), "command": shortened(end.command)}
 
 
-def _events(view: Overview) -> Iterator[str]:
+def _events(state: Callable[[], str], series: Callable[[], str]) -> Iterator[str]:
     yield f"retry: {RETRY_MS}\n\n"
     turn = 0
     while True:
         if turn % SERIES_EVERY == 0:
-            yield _event("series", view.series())
-        yield _event("state", view.state())
+            yield series()
+        yield state()
         turn += 1
         gevent.sleep(EVENT_EVERY)
 
 
-def _event(name: str, data: dict[str, Any]) -> str:
-    return f"event: {name}\ndata: {json.dumps(data)}\n\n"
+def _shared(name: str, look: Callable[[], dict[str, Any]]) -> Callable[[], str]:
+    """An event that is made once for all who watch: many may, when something is wrong."""
+    made_at, text = -math.inf, ""
+
+    def event() -> str:
+        nonlocal made_at, text
+        if time.monotonic() - made_at >= EVENT_EVERY / 2:
+            made_at = time.monotonic()
+            text = f"event: {name}\ndata: {json.dumps(look())}\n\n"
+        return text
+
+    return event
 
 
 def _query() -> Query:

@@ -24,7 +24,7 @@ def member(pid: int, **more: Any) -> dict[str, Any]:
         "errors": {},
     }
     return {
-        **silent("0"), "pid": pid, "main_pid": 7, "host": "h", "queue": "q", "state": "running",
+        **silent(0), "pid": pid, "main_pid": 7, "host": "h", "queue": "q", "state": "running",
         "started_at": NOW - 500, "well": not problems, "health": health,
         "busy": 1, "slots": 2, "waiting": 3, "held": 4, "rate": 0.5,
         **more,
@@ -70,7 +70,7 @@ def test_numbers_are_added_up_and_jobs_are_told_oldest_first():
             False,
             ["process 1: x", "process 2: x"],
         ),
-        ([member(1), silent("3")], False, ["process #3: does not answer"]),
+        ([member(1), silent(3)], False, ["process 3: does not answer"]),
     ],
 )
 def test_a_fleet_is_well_while_one_of_it_is_and_the_others_come_or_go(members, well, problems):
