@@ -75,7 +75,9 @@ def _limit(run: Run) -> tuple[float | None, str]:
 def _judge(end: Exit, *, returnable: bool) -> Ending:
     if end.killed == LIFE_TIME_OVER:
         reason = f"killed over its life_time ({end})"
-        return Ending(Outcome.ERRORED, reason, "life_time", over_life_time=True)
+        return Ending(
+            Outcome.ERRORED, reason, "life_time", over_life_time=True, exit_status=end.status
+        )
     if end.killed == TIMED_OUT:
         reason = f"killed over its timeout ({end})"
         return Ending(Outcome.ERRORED, reason, "timeout", exit_status=end.status)
@@ -83,7 +85,8 @@ def _judge(end: Exit, *, returnable: bool) -> Ending:
         stopped = end.killed == STOPPED
         reason = f"killed because {'the kicker stopped' if stopped else 'it lost a lease'} ({end})"
         outcome = Outcome.RETURNED if returnable else Outcome.ERRORED
-        return Ending(outcome, reason, "stop" if stopped else "lease", at_once=stopped)
+        cause = "stop" if stopped else "lease"
+        return Ending(outcome, reason, cause, at_once=stopped, exit_status=end.status)
     outcome = Outcome.ERRORED if end.status else Outcome.SUCCEEDED
     cause = "signal" if end.status < 0 else "exit"
     return Ending(outcome, str(end), cause, exit_status=end.status)

@@ -1,5 +1,6 @@
 """The text that Prometheus reads: what was counted, and what can be seen at this moment."""
 
+import time
 from collections.abc import Iterator, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -9,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from . import __version__
 from .depth import Depth
-from .live import Member
+from .live import Member, longest_lag, one_health
 
 #: https://prometheus.io/docs/instrumenting/exposition_formats/
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -39,12 +40,12 @@ class _Now(Collector):
         yield GaugeMetricFamily(
             "sqsjkr_heartbeat_lag_seconds",
             "Since the last heartbeat; of several processes, the longest.",
-            value=max(member["health"]["heartbeat_lag"] for member in self._members),
+            value=longest_lag(self._members),
         )
         yield GaugeMetricFamily(
             "sqsjkr_healthy",
             "1 while /healthz answers 200.",
-            value=float(all(member["well"] for member in self._members)),
+            value=float(one_health(self._members, time.time())[0]),
         )
         yield GaugeMetricFamily(
             "sqsjkr_processes", "Processes that run a kicker.", value=len(self._members)

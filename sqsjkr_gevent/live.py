@@ -138,9 +138,15 @@ def one_health(members: Sequence[Member], now: float) -> tuple[bool, dict[str, A
         "status": "ok" if well else "failing",
         "problems": problems,
         "last_successful_receive": min((one for one in received if one is not None), default=None),
-        "heartbeat_lag": max(report["heartbeat_lag"] for report in reports),
+        "heartbeat_lag": longest_lag(members),
         "errors": {name: text for report in reports for name, text in report["errors"].items()},
     }
+
+
+def longest_lag(members: Sequence[Member]) -> float:
+    """Seconds since the heartbeat of the one whose is the oldest, of those that answer."""
+    lags = [member["health"]["heartbeat_lag"] for member in members]
+    return float(max((lag for lag in lags if lag is not None), default=0.0))
 
 
 def _on_its_way(member: Member, now: float) -> bool:

@@ -63,6 +63,8 @@ class Once:
         trigger = Trigger(config.kicker.life_time_trigger, parts.runner, environment, parallel=1)
         with self._keeping():
             with locks.held(run) as token:
+                with parts.room.waiting():
+                    pass  # A stop while the store was asked for the lock ends it here.
                 ending = executor.execute(run, token)
             if ending.over_life_time:
                 trigger.fire(run)
@@ -72,6 +74,7 @@ class Once:
         """Kill it, or have run() raise Stopping where it has not started."""
         self._parts.room.close()
         self._runner.kill_all(STOPPED)
+        self._parts.runner.kill_all(STOPPED)  # The trigger's.
 
     @contextmanager
     def _keeping(self) -> Iterator[None]:

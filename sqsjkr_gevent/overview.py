@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from prometheus_client.registry import Collector
@@ -12,15 +11,6 @@ from .exposition import exposition
 from .history import SERIES_OVER, History
 from .live import Live, Member, merged, one_health, series
 from .outcome import Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """What sqsjkr's stats tell. invocations: ends by outcome."""
-
-    busy: int
-    idle: int
-    invocations: Mapping[str, int]
 
 
 class Overview:
@@ -36,11 +26,13 @@ class Overview:
         """The ends of jobs."""
         return self._parts.history
 
-    def counts(self) -> Counts:
-        """At once, without asking anybody."""
-        slots, stats = self._parts.slots, self._parts.stats
-        ended = {outcome.value: stats[outcome] for outcome in Outcome}
-        return Counts(slots.busy, slots.idle, ended)
+    def slots(self) -> tuple[int, int]:
+        """How many are busy, and how many idle."""
+        return self._parts.slots.busy, self._parts.slots.idle
+
+    def invocations(self) -> Mapping[str, int]:
+        """Ends by outcome."""
+        return {outcome.value: self._parts.stats[outcome] for outcome in Outcome}
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Whether it makes progress, and the details."""
@@ -49,8 +41,7 @@ class Overview:
     def state(self) -> dict[str, Any]:
         """What happens now."""
         members = self._members()
-        invocations = self.counts().invocations
-        return merged(members, invocations, self._parts.depth.ask(), time.time())
+        return merged(members, self.invocations(), self._parts.depth.ask(), time.time())
 
     def series(self) -> dict[str, Any]:
         """The last hour."""

@@ -5,6 +5,8 @@ import socket
 import time
 from collections import deque
 
+import structlog
+
 from .circuit import Circuit
 from .clock import Clock
 from .errors import StoreError
@@ -13,6 +15,8 @@ from .metrics import Metrics
 from .outcome import Ending
 from .run import Run
 from .stats import Stats
+
+log = structlog.get_logger(__name__)
 
 #: Seconds that a message is settled later for a history that is slow.
 KEPT_WITHIN = 1.0
@@ -49,35 +53,39 @@ class Report:
         whoever is killed in between. A history that fails does not keep the message.
         """
         now = self._clock()
-        run.ended = True
         message, job = run.message, run.parsed
         started_at = now if run.started_at is None else run.started_at
         waited = max(0.0, started_at - message.sent_at)
-        kept = self._history.add(
-            End(
-                job_id=message.id,
-                event_id=message.id if job is None else job.event_id,
-                lock_id=None if job is None else job.lock_id,
-                command="" if job is None else job.command,
-                outcome=ending.outcome.value,
-                cause=ending.cause,
-                reason=ending.reason,
-                exit_status=ending.exit_status,
-                sent_at=message.sent_at,
-                ended_at=now,
-                waited=waited,
-                ran=run.ran,
-                attempt=message.receive_count,
-                host=self._host,
-                pid=self._pid,
-                output=run.output,
-            )
+        end = End(
+            job_id=message.id,
+            event_id=message.id if job is None else job.event_id,
+            lock_id=None if job is None else job.lock_id,
+            command="" if job is None else job.command,
+            outcome=ending.outcome.value,
+            cause=ending.cause,
+            reason=ending.reason,
+            exit_status=ending.exit_status,
+            sent_at=message.sent_at,
+            ended_at=now,
+            waited=waited,
+            ran=run.ran,
+            attempt=message.receive_count,
+            host=self._host,
+            pid=self._pid,
+            output=run.output,
         )
         if run.ran is not None:
             self._waits.append(waited)
         self._metrics.ended(ending.outcome, ending.cause, waited, run.ran)
-        if kept is not None:
-            kept.wait(KEPT_WITHIN)
+        self._keep(end)
+
+    def _keep(self, end: End) -> None:
+        try:
+            kept = self._history.add(end)
+            if kept is not None:
+                kept.wait(KEPT_WITHIN)
+        except Exception:
+            log.exception("end of a job not kept", job_id=end.job_id, event_id=end.event_id)
 
     def ended(self, ending: Ending) -> None:
         """Its message is settled."""

@@ -70,6 +70,7 @@ class Worker:
             log.exception("unforeseen fault; the job's message goes back", **run.names())
             ending = Ending(Outcome.RETURNED, repr(error))
         run.place.give()
+        run.ended = True
         if ending.over_life_time:
             ending = self._tell_trigger(run, ending)
         self._report.ending(run, ending)
@@ -81,6 +82,7 @@ class Worker:
         reason = str(error)
         ending = Ending(Outcome.RETURNED, reason, cause_of(error), at_once=True)
         log.info("job returned", reason=reason, **run.names())
+        run.ended = True
         self._report.ending(run, ending)
         self._settler.settle(run, None, ending)
         self._report.ended(ending)

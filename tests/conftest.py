@@ -1,6 +1,7 @@
 """Fixtures over real servers; see servers.py. Tests run patched from pytest's first line."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Refuse an unpatched process; keep the user's own AWS settings out."""
     if not monkey.is_module_patched("socket"):
         raise pytest.UsageError("run tests by: python -m gevent.monkey --module pytest")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # So it is where a shell runs this in the background, and so would every child have it.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gevent
+import structlog
 
 from ..batcher import Again, Batcher
 from ..config import AccountSection, SqsSection
@@ -14,6 +15,8 @@ from ..message import Message
 from .client import CallError, Client, Observer, Session, is_denied
 from .lookup import find_queue
 from .pace import Pace
+
+log = structlog.get_logger(__name__)
 
 #: Most messages of one receive and most entries of one batch.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -170,9 +173,17 @@ class Queue:
         if not self._url:
             return None
         visible, in_flight, delayed = self._approximately(self._url)
-        dead = self._dead_letter_url
-        dead_letters = None if dead is None else self._approximately(dead)[0]
-        return Numbers(visible, in_flight, delayed, dead_letters)
+        return Numbers(visible, in_flight, delayed, self._dead_letters())
+
+    def _dead_letters(self) -> int | None:
+        if self._dead_letter_url is None:
+            return None
+        try:
+            return self._approximately(self._dead_letter_url)[0]
+        except QueueError as error:
+            # A kicker that may only send there works; and the queue's own figures are known.
+            log.warning("depth of the dead-letter queue is not known", reason=str(error))
+            return None
 
     def _approximately(self, url: str) -> list[int]:
         try:

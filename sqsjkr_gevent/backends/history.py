@@ -8,6 +8,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import gevent
 import structlog
@@ -44,6 +45,7 @@ CREATE TABLE IF NOT EXISTS ends (
 CREATE INDEX IF NOT EXISTS ends_job ON ends (job_id);
 CREATE INDEX IF NOT EXISTS ends_event ON ends (event_id);
 CREATE INDEX IF NOT EXISTS ends_time ON ends (ended_at);
+CREATE INDEX IF NOT EXISTS ends_outcome ON ends (outcome);
 CREATE TABLE IF NOT EXISTS totals (
     run TEXT, outcome TEXT, ends INTEGER NOT NULL, at REAL NOT NULL, PRIMARY KEY (run, outcome)
 ) WITHOUT ROWID;
@@ -74,9 +76,12 @@ class SqliteHistory:
         self._keep = keep
         self._most = most
         self._clock = clock
-        # Two connections: somebody's long search must not hold up what is to be written.
+        self._path = Path(path)
+        # Connections of their own: somebody's long search must hold up neither what is to be
+        # written nor the counters.
         self._writes = SqliteFile(path, _SCHEMA)
-        self._reads = SqliteFile(path, _SCHEMA)
+        self._searches = SqliteFile(path, _SCHEMA)
+        self._counters = SqliteFile(path, _SCHEMA)
         self._pending: deque[End] = deque()
         # Set once those that are pending now are written.
         self._written = Event()
@@ -90,6 +95,12 @@ class SqliteHistory:
     def check(self) -> None:
         """Raises StartError where the file cannot be written."""
         try:
+            # Commands and outputs are not for everybody; SQLite gives its other files that mode.
+            self._path.touch(mode=0o600)
+        except OSError as error:
+            reason = error.strerror or error
+            raise StartError(f"history.path: {self._path} cannot be written: {reason}") from error
+        try:
             self._writes.write(lambda connection: None)
         except StoreError as error:
             raise StartError(f"history: {error}; set history.path to a file to use") from error
@@ -97,8 +108,7 @@ class SqliteHistory:
     def add(self, end: End) -> Kept | None:
         """See History."""
         self._pending.append(end)
-        if len(self._pending) > PENDING_MOST:
-            self._lost[self._pending.popleft().outcome] += 1
+        self._bound()
         self._filled.set()
         if self._writer is None:
             self._writer = gevent.spawn(self._loop)
@@ -111,18 +121,18 @@ class SqliteHistory:
             f"SELECT {', '.join(_COLUMNS)}, seq FROM ends WHERE {where}"  # noqa: S608
             " ORDER BY seq DESC LIMIT ?"
         )
-        rows = self._reads.read(statement, (*values, query.limit))
+        rows = self._searches.read(statement, (*values, query.limit))
         return [End._make(row) for row in rows]
 
     def totals(self) -> Mapping[str, int]:
         """See History."""
         return dict(
-            self._reads.read("SELECT outcome, ends FROM totals WHERE run = ?", (self._run,))
+            self._counters.read("SELECT outcome, ends FROM totals WHERE run = ?", (self._run,))
         )
 
     def series(self, since: float) -> Mapping[Bucket, Tally]:
         """See History."""
-        rows = self._reads.read(
+        rows = self._counters.read(
             "SELECT at, outcome, ends, waited FROM series WHERE run = ? AND at >= ?",
             (self._run, since),
         )
@@ -134,8 +144,8 @@ class SqliteHistory:
         self._filled.set()
         if self._writer is not None:
             self._writer.join()
-        self._writes.close()
-        self._reads.close()
+        for file in (self._writes, self._searches, self._counters):
+            file.close()
 
     def _loop(self) -> None:
         while self._pending or not self._closing.is_set():
@@ -143,22 +153,36 @@ class SqliteHistory:
             self._closing.wait(LINGER)
             self._filled.clear()
             ends, written = list(self._pending), self._written
+            if not ends:
+                continue
             self._pending.clear()
             self._written = Event()
             try:
                 self._write(ends)
                 written.set()
             except StoreError as error:
-                self._pending.extendleft(reversed(ends))
-                # Those who wait for these wait for the next ones as well.
-                self._written.rawlink(partial(_set, written))
-                if self._closing.is_set():
-                    log.error("ends of jobs not kept", count=len(ends), reason=str(error))
-                    return
-                wait = self._backoff.failed()
-                log.error("ends of jobs not kept yet, repeated", reason=str(error), wait=wait)
-                self._closing.wait(wait)
-                self._filled.set()
+                self._retry(ends, written, error)
+            except Exception:
+                log.exception("ends of jobs not kept", count=len(ends))
+                written.set()
+
+    def _retry(self, ends: list[End], written: Event, error: StoreError) -> None:
+        if self._closing.is_set():
+            self._pending.clear()
+            log.error("ends of jobs not kept", count=len(ends), reason=str(error))
+            return
+        self._pending.extendleft(reversed(ends))
+        self._bound()
+        # Those who wait for these wait for the next ones as well.
+        self._written.rawlink(partial(_set, written))
+        wait = self._backoff.failed()
+        log.error("ends of jobs not kept yet, repeated", reason=str(error), wait=round(wait, 2))
+        self._closing.wait(wait)
+        self._filled.set()
+
+    def _bound(self) -> None:
+        while len(self._pending) > PENDING_MOST:
+            self._lost[self._pending.popleft().outcome] += 1
 
     def _write(self, ends: Sequence[End]) -> None:
         rows = [end[:-1] for end in ends]

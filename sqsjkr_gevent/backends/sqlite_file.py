@@ -68,7 +68,8 @@ class SqliteFile:
             try:
                 answer = change(connection)
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # A full disk has rolled it back already.
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
             return answer

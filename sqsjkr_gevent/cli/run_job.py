@@ -1,11 +1,12 @@
 """`run-job`: one job here and now, without a queue."""
 
-import os
 import sys
 from pathlib import Path
 
 import click
 import gevent
+from gevent import monkey
+from gevent.queue import Queue
 
 from .. import log as logs
 from ..errors import CannotExecute, InvalidMessage, Stopping
@@ -16,6 +17,9 @@ from ..signals import handled
 from .failing import FAILED, INTERRUPTED, MISUSED, one_line
 from .loading import load
 from .settings import Settings, conf_option
+
+# The patched one goes through the hub; in a thread there is none.
+_os_write = monkey.get_original("os", "write")
 
 #: Seconds that a job waits for its lock before that is told.
 PATIENCE = 0.5
@@ -34,13 +38,15 @@ def command(settings: Settings, /, file: str) -> int:
     config = load(settings)
     logs.configure(str(settings.overrides.get("log__level") or "silent"), config.log.format)
     body = _read(file)
+    printed: Queue[bytes | None] = Queue()
     try:
-        once = Once(config, body, lambda data: _write(sys.stdout.fileno(), data))
+        once = Once(config, body, printed.put)
     except InvalidMessage as error:
         _tell(f"{file}: {error}")
         return MISUSED
     with handled(STOP_SIGNALS, lambda number: once.stop()):
         patience = gevent.spawn_later(PATIENCE, _tell_wait, once)
+        printer = gevent.spawn(_print, printed, once)
         try:
             ending = once.run()
         except Stopping:
@@ -50,6 +56,8 @@ def command(settings: Settings, /, file: str) -> int:
             return FAILED
         finally:
             patience.kill()
+            printed.put(None)
+            printer.join()
     return _exit_code(ending, once.job_run.ran or 0)
 
 
@@ -78,9 +86,23 @@ def _tell_wait(once: Once) -> None:
         _tell(f"waits for lock {once.job_run.job.lock_id!r}, held by {wait.holder() or 'another'}")
 
 
-def _write(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+def _print(printed: "Queue[bytes | None]", once: Once) -> None:
+    """Write what comes, by a thread: whoever reads it slowly must not keep the hub from turning."""
+    threads, fd = gevent.get_hub().threadpool, sys.stdout.fileno()
+    while (data := printed.get()) is not None:
+        if not threads.apply(_write, (fd, data)):
+            once.stop()  # Nobody reads any more.
+            return
+
+
+def _write(fd: int, data: bytes) -> bool:
+    """Write all of it; answers whether somebody takes it."""
+    try:
+        while data:
+            data = data[_os_write(fd, data) :]
+    except OSError:
+        return False
+    return True
 
 
 def _tell(text: str) -> None:

@@ -109,7 +109,7 @@ def _process(one: Mapping[str, Any], now: float) -> list[str]:
         one["state"],
         str(one["busy"]),
         str(one["slots"]),
-        span(now - one["started_at"]),
+        span(now - one["started_at"]) if one["started_at"] else NONE,
     ]
 
 

@@ -3,6 +3,8 @@
 gunicorn's master loads this before anything is patched, so it imports the config and no more.
 """
 
+import atexit
+import fcntl
 import json
 import os
 import shutil
@@ -37,6 +39,12 @@ class Fleet:
         self.run = uuid.uuid4().hex
         self.metrics.mkdir()
         self.sockets.mkdir()
+        # What cleans up temporary directories by their age leaves one alone that is locked.
+        self._held = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(self._held, fcntl.LOCK_SH)
+        self._master = os.getpid()
+        # However the master ends, short of SIGKILL: also before it has a worker.
+        atexit.register(self._remove)
 
     @classmethod
     def of_environment(cls, environ: MutableMapping[str, str]) -> "Fleet":
@@ -71,14 +79,30 @@ class Fleet:
 
     def reread(self) -> None:
         """Take the file's config from now on. Raises ConfigError, and keeps the one it has."""
-        self.config = self._read()
+        config = self._read()
+        _check_slots(config, self.processes, self._path)
+        self.config = config
 
-    def remove(self) -> None:
-        """Its end."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+    def _remove(self) -> None:
+        if os.getpid() == self._master:  # Workers have inherited this.
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def has(self, processes: int) -> None:
+        """It has so many processes, whatever the variables say. Raises ConfigError."""
+        self.processes = processes
+        _check_slots(self.config, processes, self._path)
 
     def _read(self) -> Config:
         return Config.load(self._path, os.environ, self._overrides)
+
+
+def _check_slots(config: Config, processes: int, path: str) -> None:
+    most = config.kicker.max_concurrent_num
+    if most < processes:
+        raise ConfigError(
+            f"{path}: kicker.max_concurrent_num is {most}, less than one slot for each of "
+            f"{processes} processes: set fewer, or more slots"
+        )
 
 
 def share(total: int, processes: int, index: int) -> int:

@@ -39,17 +39,12 @@ class Member:
         logs.configure(self._config.log.level, self._config.log.format)
         with in_files(fleet.metrics, number):
             self.kicker = Kicker(self._config, history=_history(self._config, fleet))
-        self.kicker.live.main_pid = self.parent()
+        self.kicker.live.main_pid = os.getppid()
         self._peers = Peers(fleet.sockets, os.getpid(), self.kicker.live.member)
         self.view = Together(self.kicker, self._peers, fleet.metrics)
         self.app = create_app(self)
         self.failure: Exception | None = None
         self._running: gevent.Greenlet[[], None] | None = None
-
-    @staticmethod
-    def parent() -> int:
-        """The process that supervises this one, by its pid."""
-        return os.getppid()
 
     def start(self, addresses: Sequence[object]) -> None:
         """Run the kicker, in a greenlet. addresses: where the stats are served."""

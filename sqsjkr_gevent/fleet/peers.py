@@ -41,8 +41,8 @@ class Peers:
     def stop(self) -> None:
         """Answer no more."""
         if self._server is not None:
-            self._server.stop(timeout=1)
             (self._directory / self._name).unlink(missing_ok=True)
+            self._server.stop(timeout=1)
 
     def members(self) -> list[Member]:
         """What all of them say, this process first; those that say nothing in time, say that."""
@@ -65,12 +65,13 @@ def _ask(path: Path) -> Member | None:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_WITHIN)
             connection.connect(str(path))
-            answer: Member = json.loads(b"".join(_pieces(connection)))
-            return answer
-    except (FileNotFoundError, ConnectionRefusedError):
-        return None
-    except (OSError, ValueError):
+            told = b"".join(_pieces(connection))
+    except (FileNotFoundError, ConnectionError):
+        return None  # It has ended, or ends.
+    except OSError:
         return silent(int(path.name))
+    answer: Member | None = json.loads(told) if told else None
+    return answer
 
 
 def _pieces(connection: Any) -> Iterator[bytes]:
@@ -92,7 +93,7 @@ def silent(pid: int) -> Member:
             "status": "failing",
             "problems": ["does not answer"],
             "last_successful_receive": None,
-            "heartbeat_lag": 0.0,
+            "heartbeat_lag": None,
             "errors": {},
         },
         **dict.fromkeys(("busy", "slots", "waiting", "held", "rate"), 0),

@@ -18,11 +18,12 @@ from .fleet import Fleet
 CONF_FILE = Path(__file__).with_name("gunicorn.conf.py")
 
 #: Seconds beside those of the config that a worker has for a stop: its last deletes and returns.
-STOP_SLACK = 15.0
+STOP_SLACK = 30.0
 
 #: Seconds that a worker may stand still before the master replaces it.
 TIMEOUT = 30
 
+FAILED = 1
 MISUSED = 2
 
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING"}
@@ -44,8 +45,7 @@ def settings() -> dict[str, Any]:
             _fleets.append(Fleet.of_environment(os.environ))
     except ConfigError as error:
         if not _fleets:
-            print(f"sqsjkr-gevent: {error}", file=sys.stderr)
-            raise SystemExit(MISUSED) from None
+            raise _ended(str(error), MISUSED) from None
         logging.getLogger("gunicorn.error").error("config refused, the old one stays: %s", error)
     return _of(_fleets[0])
 
@@ -65,9 +65,9 @@ def _of(fleet: Fleet) -> dict[str, Any]:
         "control_socket_disable": True,
         "logconfig_dict": _log(config),
         "on_starting": _on_starting,
+        "pre_exec": _pre_exec,
         "pre_fork": _pre_fork,
         "child_exit": _child_exit,
-        "on_exit": _on_exit,
     }
 
 
@@ -105,26 +105,30 @@ def _log(config: Config) -> dict[str, Any]:
 
 def _on_starting(server: Any) -> None:
     fleet = _fleets[0]
-    most, processes = fleet.config.kicker.max_concurrent_num, server.num_workers
-    if most < processes:
-        print(
-            f"sqsjkr-gevent: kicker.max_concurrent_num is {most}, less than one slot for each of "
-            f"{processes} processes: set fewer, or more slots",
-            file=sys.stderr,
-        )
-        raise SystemExit(MISUSED)
+    try:
+        fleet.has(server.num_workers)
+    except ConfigError as error:
+        raise _ended(str(error), MISUSED) from None
     # A worker that cannot start ends the master with the exit code of a kicker that cannot.
-    server.WORKER_BOOT_ERROR = 1
-    if fleet.config.kicker.stats_socket is not None:
+    server.WORKER_BOOT_ERROR = FAILED
+    path = fleet.config.kicker.stats_socket
+    if path is not None:
         try:
-            remove_stale(fleet.config.kicker.stats_socket)
+            remove_stale(path)
         except OSError as error:
-            print(
-                f"sqsjkr-gevent: cannot listen on the socket {fleet.config.kicker.stats_socket}: "
-                f"{error.strerror}; set kicker.stats_socket, or --stats-socket",
-                file=sys.stderr,
-            )
-            raise SystemExit(1) from None
+            text = f"cannot listen on the socket {path}: {error.strerror}; set kicker.stats_socket"
+            raise _ended(text, FAILED) from None
+
+
+def _pre_exec(_: Any) -> None:
+    """In the child that would become another master."""
+    logging.getLogger("gunicorn.error").error("SIGUSR2: start another master by hand instead")
+    os._exit(FAILED)
+
+
+def _ended(text: str, code: int) -> SystemExit:
+    print(f"sqsjkr-gevent: {text}", file=sys.stderr)
+    return SystemExit(code)
 
 
 def _pre_fork(server: Any, worker: Any) -> None:
@@ -144,7 +148,3 @@ def _lowest_free(taken: Any) -> int:
 
 def _child_exit(_: Any, worker: Any) -> None:
     (_fleets[0].sockets / str(worker.pid)).unlink(missing_ok=True)
-
-
-def _on_exit(_: Any) -> None:
-    _fleets[0].remove()

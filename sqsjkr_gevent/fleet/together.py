@@ -1,6 +1,6 @@
 """What is shown over HTTP of a fleet, whichever of its processes is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prometheus_client.registry import Collector
@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 from ..depth import Depth
 from ..kicker import Kicker
 from ..live import Member
-from ..overview import Counts, Overview
+from ..overview import Overview
 from .peers import Peers
 from .values import collector
 
@@ -21,12 +21,15 @@ class Together(Overview):
         self._peers = peers
         self._metrics = metrics
 
-    def counts(self) -> Counts:
-        """Of all processes, those that have ended too."""
+    def slots(self) -> tuple[int, int]:
+        """Of all processes."""
         members = self._peers.members()
         busy = sum(member["busy"] for member in members)
-        slots = sum(member["slots"] for member in members)
-        return Counts(busy, slots - busy, self.history.totals())
+        return busy, sum(member["slots"] for member in members) - busy
+
+    def invocations(self) -> Mapping[str, int]:
+        """Of all processes, those that have ended too."""
+        return self.history.totals()
 
     def _members(self) -> Sequence[Member]:
         members = self._peers.members()

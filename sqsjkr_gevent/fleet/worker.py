@@ -4,6 +4,7 @@ gunicorn's master loads this module as well, unpatched: what a kicker needs is i
 worker, where gevent has patched already.
 """
 
+import os
 import signal
 import sys
 import time
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.workers.ggevent import GeventWorker
 
+from ..errors import SqsjkrError
 from .fleet import Fleet
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     fleet: Fleet
     number: int
     share: tuple[int, int]
-    member: "Member"
+    member: "Member | None" = None
     _stopped_at: float | None = None
 
     def init_signals(self) -> None:
@@ -47,7 +49,14 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Make the kicker, and the app that shows the fleet."""
         from .member import Member  # noqa: PLC0415
 
-        self.member = Member(self.fleet, self.number, self.share)
+        try:
+            self.member = Member(self.fleet, self.number, self.share)
+        except SqsjkrError as error:
+            self.log.error("the kicker cannot be made: %s", error)
+            sys.exit(self._exit_code())
+        except Exception:
+            self.log.exception("the kicker cannot be made")
+            sys.exit(self._exit_code())
         self.wsgi = self.member.app
 
     def run(self) -> None:
@@ -57,35 +66,46 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """
         from ..web.server import serving  # noqa: PLC0415
 
+        member = self.member
+        if member is None or self._stopped_at is not None:
+            return  # It was told to stop before it began.
         servers = [serving(listener, self.wsgi) for listener in self.sockets]
         for server in servers:
             server.max_accept = 1  # Whoever is busy leaves the next one to the others.
             server.start()
-        self.member.start([listener.getsockname() for listener in self.sockets])
-        while not self.member.join(1.0):
+        member.start([listener.getsockname() for listener in self.sockets])
+        while not member.join(1.0):
             self.notify()
         for server in servers:
             server.stop(timeout=1)
-        if self.member.failure is not None:
+        if member.failure is not None:
             sys.exit(self._exit_code())
 
     def notify(self) -> None:
         """Tell the master that the hub turns; without a master, stop."""
         self.tmp.notify()
-        if self.ppid != self.member.parent():
+        if self.ppid != os.getppid():
             self.handle_exit(signal.SIGTERM, None)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Drain. gunicorn repeats SIGTERM each second, so a second one means no more than one."""
         if self._stopped_at is None:
             self._stopped_at = time.monotonic()
-            self.member.kicker.stop()
+            self._stop_kicker()
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """SIGINT or SIGQUIT: drain; again: without waiting for running jobs."""
         since = self._stopped_at
         self.handle_exit(sig, frame)
         if since is not None and time.monotonic() - since > SAME_PRESS:
+            self._stop_kicker()
+
+    def handle_abort(self, sig: int, frame: Any) -> None:
+        """The master has seen no sign of life: the hub stands still, so nothing can be drained."""
+        os._exit(REPLACED)
+
+    def _stop_kicker(self) -> None:
+        if self.member is not None:
             self.member.kicker.stop()
 
     def _exit_code(self) -> int:

@@ -78,9 +78,12 @@ def _events(state: Callable[[], str], series: Callable[[], str]) -> Iterator[str
     yield f"retry: {RETRY_MS}\n\n"
     turn = 0
     while True:
-        if turn % SERIES_EVERY == 0:
-            yield series()
-        yield state()
+        try:
+            if turn % SERIES_EVERY == 0:
+                yield series()
+            yield state()
+        except StoreError:
+            return  # The page connects again, and says meanwhile that it is not live.
         turn += 1
         gevent.sleep(EVENT_EVERY)
 
@@ -92,8 +95,8 @@ def _shared(name: str, look: Callable[[], dict[str, Any]]) -> Callable[[], str]:
     def event() -> str:
         nonlocal made_at, text
         if time.monotonic() - made_at >= EVENT_EVERY / 2:
-            made_at = time.monotonic()
             text = f"event: {name}\ndata: {json.dumps(look())}\n\n"
+            made_at = time.monotonic()
         return text
 
     return event

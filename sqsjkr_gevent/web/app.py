@@ -10,12 +10,16 @@ from ..overview import Viewed
 from .access import add_access
 from .api import add_api
 
+#: Bytes of a request's body: only the form of the login has one.
+BODY_MOST = 16 * 1024
+
 _V2 = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERRORED)
 
 
 def create_app(kicker: Viewed) -> Flask:
     """The app for a kicker: the page, what it asks for, metrics, health and sqsjkr's two paths."""
     app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_MOST
     # sqsjkr's stats clients may compare bytes, and it has its own order of keys.
     app.json.sort_keys = False  # type: ignore[attr-defined]
     view = kicker.view
@@ -24,15 +28,16 @@ def create_app(kicker: Viewed) -> Flask:
 
     @app.get("/stats/metrics")
     def stats_v1() -> Response:
-        counts = view.counts()
-        return jsonify(idle_worker=counts.idle, busy_worker=counts.busy)
+        busy, idle = view.slots()
+        return jsonify(idle_worker=idle, busy_worker=busy)
 
     @app.get("/stats/metrics/v2")
     def stats_v2() -> Response:
-        counts = view.counts()
+        busy, idle = view.slots()
+        ended = view.invocations()
         return jsonify(
-            workers={"busy": counts.busy, "idle": counts.idle},
-            invocations={one.value: counts.invocations.get(one.value, 0) for one in _V2},
+            workers={"busy": busy, "idle": idle},
+            invocations={one.value: ended.get(one.value, 0) for one in _V2},
         )
 
     @app.get("/healthz")

@@ -135,3 +135,15 @@ def test_a_file_that_cannot_be_read_is_a_usage_error(aws, queue, table, tmp_path
             env={**os.environ, **aws.env}, capture_output=True, text=True, timeout=DEADLINE,
         )  # fmt: skip
         assert (2, "", True) == (done.returncode, done.stdout, said in done.stderr)
+
+
+def test_a_reader_that_has_seen_enough_ends_the_job(run_job, table, tmp_path):
+    """As in `run-job ... | head -1`; and one that is slow does not keep the lock from renewal."""
+    process = run_job({"command": "yes", "lock_id": "L"}, locker={"lease": 5})
+    assert "y\n" == process.stdout.readline()
+    version = table.row("L", "lock")["Version"]
+    eventually(lambda: version != table.row("L", "lock")["Version"], deadline=30)
+    process.stdout.close()
+    assert process.wait(DEADLINE) in (1, 130)
+    assert "Traceback" not in process.stderr.read()
+    assert "EventId" not in table.row("L", "lock")

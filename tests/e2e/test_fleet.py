@@ -287,12 +287,15 @@ def test_a_process_that_stands_still_is_named_by_the_health(aws, queue, kick):
     ],
 )
 def test_what_keeps_a_fleet_from_starting_is_one_line_and_an_exit_code(
-    aws, queue, kick, change, arguments, code, said
+    aws, queue, kick, tmp_path, change, arguments, code, said
 ):
-    """As of a single kicker: 1 for a failure, 2 for usage and config."""
+    """As of a single kicker: 1 for a failure, 2 for usage and config. Nothing is left behind."""
     config = settings(aws, queue, None, **change)
-    master = kick(config, arguments=arguments)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    master = kick(config, arguments=arguments, env={"TMPDIR": str(temporary)})
     assert code == master.wait()
+    assert [] == list(temporary.iterdir())
     assert said in master.log.read_text()
     assert "Traceback" not in master.log.read_text()
 
@@ -382,3 +385,91 @@ def test_a_second_ctrl_c_skips_the_wait(aws, queue, kick):
     assert 0 == master.wait(15)
     assert time.monotonic() - began < 15
     assert Path(f"/proc/{master.pid}").exists() is False
+
+
+LOCKER = """
+import time
+from prometheus_client import Counter
+locks = Counter("mine", "Locks of mine.", ["lock"])
+
+class L:
+    def lock(self, lock_id, event_id):
+        locks.labels(lock_id).inc()
+        while lock_id == "stuck": pass
+    def unlock(self, lock_id): pass
+"""
+
+
+@pytest.fixture
+def own_locker(aws, make_queue, tmp_path, kick):
+    """A fleet of two with a locker of its own, and its queue."""
+    (tmp_path / "mine.py").write_text(LOCKER)
+    queue = make_queue(visibility_timeout=LEASE)
+    config = fleet_config(aws, queue, None)
+    config["locker"]["backend"] = "mine:L"
+    return fleet(kick, config, 2, env={"PYTHONPATH": str(tmp_path)}), queue
+
+
+def test_a_locker_of_ones_own_may_have_metrics_of_its_own(own_locker):
+    """They are not ours to show, and make no difference to ours."""
+    master, queue = own_locker
+    queue.send({"command": "true", "lock_id": "L"})
+    eventually(lambda: 1 == master.counters()["succeeded"])
+    metrics = master.get("/metrics").decode()
+    assert 'sqsjkr_jobs_total{outcome="succeeded",reason="exit"} 1.0' in metrics
+    assert "mine" not in metrics
+
+
+@pytest.mark.slow
+def test_a_worker_whose_hub_stands_still_is_replaced(own_locker):
+    """By the master, after half a minute; the others work on meanwhile."""
+    master, queue = own_locker
+    queue.send({"command": "true", "lock_id": "stuck"})
+    eventually(lambda: "WORKER TIMEOUT" in master.log.read_text(), deadline=LONG)
+    queue.receive()  # Nobody else is to stand still.
+    master.says("started", 3, deadline=LONG)
+    assert None is master.process.poll()
+    done = queue.send({"command": "true", "lock_id": "fine"})
+    master.says("job succeeded", job_id=done, deadline=LONG)
+
+
+def test_a_fleet_whose_new_workers_cannot_be_made_goes_on_trying(aws, queue, kick, tmp_path):
+    """What no look at the file could tell, as a profile that is not there; and it recovers."""
+    config = fleet_config(aws, queue, None)
+    master = fleet(kick, config, 2)
+    file = tmp_path / "kicker-0.toml"
+    right = file.read_text()
+    file.write_text(right.replace("[account]", '[account]\nprofile = "nobody"'))
+    master.send(signal.SIGHUP)
+    eventually(lambda: "the kicker cannot be made" in master.log.read_text(), deadline=30)
+    assert "Traceback" not in master.log.read_text()
+    file.write_text(right)
+    master.send(signal.SIGHUP)
+    master.says("started", 4, deadline=LONG)
+    job_id = queue.send({"command": "true"})
+    master.says("job succeeded", job_id=job_id)
+    assert 0 == master.stop()
+
+
+def test_a_stop_that_comes_while_workers_start_is_a_clean_one(aws, queue, kick):
+    """Whoever stops a fleet that was just started sees no traceback."""
+    master = kick(fleet_config(aws, queue, None), arguments=("--processes", "2"))
+    eventually(lambda: "Booting worker" in master.log.read_text(), deadline=DEADLINE)
+    assert 0 == master.stop()
+    assert "Traceback" not in master.log.read_text()
+
+
+def test_a_reload_with_too_few_slots_and_another_master_are_refused(aws, queue, kick, tmp_path):
+    """The slots would be more than asked for, and the options of the command line be lost."""
+    config = fleet_config(aws, queue, None)
+    master = fleet(kick, config, 3)
+    config["kicker"]["max_concurrent_num"] = 2
+    (tmp_path / "kicker-0.toml").write_text(toml(config))
+    master.send(signal.SIGHUP)
+    eventually(lambda: "less than one slot for each of 3 processes" in master.log.read_text())
+    master.says("started", 6)
+    eventually(lambda: 8 == state(master)["slots"])
+    master.send(signal.SIGUSR2)
+    eventually(lambda: "SIGUSR2: start another master by hand" in master.log.read_text())
+    eventually(lambda: 3 == len(workers(master)))
+    assert 0 == master.stop()

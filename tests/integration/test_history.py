@@ -259,3 +259,46 @@ def test_no_job_waits_for_a_file_that_is_busy(tmp_path: Path) -> None:
     assert [True] * 3 == [one.wait(30) for one in kept]
     eventually(lambda: ["3", "2", "1", "0"] == numbers(history))
     history.close()
+
+
+def test_what_waits_for_a_disk_is_bounded_and_the_totals_know_of_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest are given up, and it is said how many."""
+    monkeypatch.setattr("sqsjkr_gevent.backends.history.PENDING_MOST", 10)
+    monkeypatch.setattr("sqsjkr_gevent.backends.sqlite_file.BUSY_TIMEOUT", 0.1)
+    path = tmp_path / "h.db"
+    history = opened(path)
+    filled(history, [an_end(0)])
+    let_go = held_for_writing(path)
+    kept = [history.add(an_end(number)) for number in range(1, 31)][-1]
+    eventually(lambda: not kept.wait(0.3))
+    for number in range(31, 41):
+        history.add(an_end(number))
+    let_go()
+    eventually(lambda: {"succeeded": 41} == dict(history.totals()), deadline=30)
+    assert [*range(40, 30, -1), 0] == [int(number) for number in numbers(history)]
+    history.close()
+
+
+def test_an_unforeseen_fault_of_one_batch_does_not_end_the_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its jobs must not wait either."""
+    history = opened(tmp_path / "h.db")
+    filled(history, [an_end(0)])
+    with monkeypatch.context() as patched:
+        patched.setattr(history, "_write", lambda ends: 1 / 0)
+        assert history.add(an_end(1)).wait(30)
+    filled(history, [an_end(2)])
+    assert ["2", "0"] == numbers(history)
+    history.close()
+
+
+def test_the_file_is_readable_for_its_owner_only(tmp_path: Path) -> None:
+    """As it holds what the page needs a token for."""
+    history = opened(tmp_path / "h.db")
+    history.check()
+    filled(history, [an_end(1)])
+    assert {0o600} == {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    history.close()

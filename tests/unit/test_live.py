@@ -8,7 +8,7 @@ from sqsjkr_gevent.depth import Depth, Numbers
 from sqsjkr_gevent.fleet.fleet import share
 from sqsjkr_gevent.fleet.peers import silent
 from sqsjkr_gevent.history import Tally
-from sqsjkr_gevent.live import SHOWN_MOST, merged, one_health, series
+from sqsjkr_gevent.live import SHOWN_MOST, longest_lag, merged, one_health, series
 
 NOW = 1000.0
 
@@ -77,6 +77,7 @@ def test_a_fleet_is_well_while_one_of_it_is_and_the_others_come_or_go(members, w
     """A reload must not look like a failure, and a process that never gets up must."""
     said, report = one_health(members, NOW)
     assert (well, problems) == (said, report["problems"])
+    assert longest_lag(members) == report["heartbeat_lag"]
     assert ("ok" if well else "failing") == report["status"]
 
 

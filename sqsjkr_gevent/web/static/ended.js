@@ -17,7 +17,8 @@ const FIELDS = ["event_id", "job_id", "outcome"];
 const ASKED_AGAIN = 3;
 
 const rows = new Rows(byId("ended"), {
-  key: (end) => end.seq,
+  // A kicker that starts anew counts from 1 again.
+  key: (end) => `${end.seq} ${end.job_id} ${end.ended_at}`,
   make() {
     const time = element("time");
     const [outcome, job] = [cell("outcome"), jobCell()];
