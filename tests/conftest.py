@@ -29,10 +29,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test marked `servers` over each server it names."""
+    """Run a test marked `servers` over each server it names; those in its `slow` are slow there."""
     marker = metafunc.definition.get_closest_marker("servers")
     if marker and "aws" in metafunc.fixturenames:
-        metafunc.parametrize("aws", marker.args, indirect=True)
+        slow = marker.kwargs.get("slow", ())
+        names = [
+            pytest.param(name, marks=pytest.mark.slow) if name in slow else name
+            for name in marker.args
+        ]
+        metafunc.parametrize("aws", names, indirect=True)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -47,7 +47,7 @@ def levels(done: Any) -> dict[str, str]:
     return {line[6:].split(":")[0]: line[:4].strip() for line in done.stdout.splitlines()}
 
 
-@pytest.mark.servers("ministack", "moto")
+@pytest.mark.servers("ministack", "moto", slow=["moto"])
 @pytest.mark.parametrize("suffix", ["", ".fifo"])
 def test_init_creates_what_check_asks_for(aws: Any, run: Any, fresh: Any, suffix: str) -> None:
     """And a second time it creates nothing."""

@@ -18,7 +18,7 @@ from waiting import eventually
 COMMAND = [sys.executable, "-m", "sqsjkr_gevent"]
 
 with_dead_letters = pytest.mark.queue(max_receive_count=2)
-both = pytest.mark.servers("ministack", "moto")
+both = pytest.mark.servers("ministack", "moto", slow=["moto"])
 
 
 def text(value: str) -> dict[str, str]:

@@ -25,7 +25,7 @@ def documented() -> list[str]:
         text = page.read_text("utf-8")
         blocks = re.findall(r"^```\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
         lines = [line for block in blocks for line in block.splitlines()]
-        lines += re.findall(r"^    (\S.*(?:\|\n +\S.*)?)$", text, re.MULTILINE)
+        lines += re.findall(r"^    (\S.*\|\n +\S.*|\S.*)$", text, re.MULTILINE)
         found += [
             re.sub(r"\s+# .*", "", line)
             for line in lines
@@ -57,9 +57,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def run(line: str, place: Path, **more: object) -> "subprocess.CompletedProcess[str]":
     """Run a line by a shell whose `sqsjkr-gevent` is this one."""
+    programs = place / "bin"
+    programs.mkdir(exist_ok=True)
+    program = programs / "sqsjkr-gevent"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m sqsjkr_gevent "$@"\n')
+    program.chmod(0o755)
     return subprocess.run(
-        ["sh", "-c", f'sqsjkr-gevent() {{ {sys.executable} -m sqsjkr_gevent "$@"; }}\n{line}'],
-        env={**os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"},
+        ["sh", "-c", line],
+        env={
+            **os.environ, "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local",
+            "PATH": f"{programs}:{os.environ['PATH']}",
+        },
         cwd=place, capture_output=True, text=True, timeout=DEADLINE, stdin=subprocess.DEVNULL,
         **more,  # type: ignore[call-overload]
     )  # fmt: skip

@@ -212,6 +212,7 @@ def test_a_kicker_that_drains_says_so_and_shows_the_process(watched, queue, tmp_
     assert 0 == kicker.wait()
 
 
+@pytest.mark.slow
 def test_a_fleet_shows_each_process_and_which_of_them_does_not_answer(aws, queue, kick, open_page):
     """One process of four that hangs would else only be a number that is too low."""
     config = settings(aws, queue, kicker={"stats_port": free_port()})
@@ -233,6 +234,7 @@ def test_a_fleet_shows_each_process_and_which_of_them_does_not_answer(aws, queue
     page.shows("#health", "healthy")
 
 
+@pytest.mark.slow
 def test_a_lost_connection_is_shown_and_comes_back_by_itself(aws, queue, kick, open_page):
     """Old figures must not look like new ones; and nobody should have to press reload."""
     config = settings(aws, queue, kicker={"stats_port": free_port()})

@@ -120,6 +120,7 @@ def test_a_session_that_has_ended_leads_back_to_the_login(guarded, queue, ask):
     assert f"{kicker.url}/login" == page.driver.current_url
 
 
+@pytest.mark.slow
 def test_a_new_token_leads_an_open_page_to_the_login_by_itself(aws, queue, kick, open_page):
     """After a restart with another token, nobody looks at old figures for ever."""
     port = free_port()
