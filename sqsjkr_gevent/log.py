@@ -36,5 +36,9 @@ def configure(level: str, form: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=False,
     )
+
+
+def for_good() -> None:
+    """Nobody configures the log again in this process: each logger is made once."""
+    structlog.configure(cache_logger_on_first_use=True)

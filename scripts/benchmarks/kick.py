@@ -18,7 +18,8 @@ import time  # noqa: E402
 import gevent  # noqa: E402
 
 from sqsjkr_gevent import Config, Kicker  # noqa: E402
-from sqsjkr_gevent.cli.run import settle_in  # noqa: E402
+from sqsjkr_gevent.log import configure  # noqa: E402
+from sqsjkr_gevent.own_process import settle_in  # noqa: E402
 
 TICK = 0.005
 
@@ -35,9 +36,10 @@ def main(conf: str) -> None:
     """Run and tell."""
     late: list[float] = []
     gevent.spawn(measure, late)
+    configure("error", "text")
     kicker = Kicker(Config.load(conf))
     settle_in()
-    kicker.run(log_level="error")
+    kicker.run()
     usage = resource.getrusage(resource.RUSAGE_SELF)
     late.sort()
     print(

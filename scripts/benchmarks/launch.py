@@ -20,7 +20,7 @@ from collections import ChainMap  # noqa: E402
 import gevent  # noqa: E402
 from gevent import subprocess  # noqa: E402
 
-from sqsjkr_gevent.cli.run import settle_in  # noqa: E402
+from sqsjkr_gevent.own_process import settle_in  # noqa: E402
 from sqsjkr_gevent.process.launchers import make_launcher  # noqa: E402
 from sqsjkr_gevent.process.runner import Runner  # noqa: E402
 

@@ -12,6 +12,7 @@ from ..config import Config
 from ..errors import SqsjkrError
 from ..history import MEMORY_KEPT, History
 from ..kicker import Kicker
+from ..own_process import settle_in
 from ..web import create_app
 from .fleet import Fleet, share
 from .peers import Peers
@@ -51,6 +52,7 @@ class Member:
         for address in addresses:
             log.info("stats", address=address)
         self._peers.start()
+        settle_in()
         self._running = gevent.spawn(self._run)
 
     def join(self, timeout: float) -> bool:

@@ -88,6 +88,7 @@ def test_messages_are_shown_with_why_they_are_there_and_stay(dlq: Any, queue: An
 
 
 @with_dead_letters
+@pytest.mark.slow
 def test_the_list_is_json_where_that_is_asked_for(dlq: Any, queue: Any) -> None:
     """With the whole command, and the id that the kicker's log has."""
     assert [] == json.loads(dlq("--json").stdout)
@@ -109,6 +110,7 @@ def test_the_list_is_json_where_that_is_asked_for(dlq: Any, queue: Any) -> None:
 
 @both
 @with_dead_letters
+@pytest.mark.slow
 def test_many_are_shown_once_each_up_to_the_limit(dlq: Any, queue: Any) -> None:
     """And all of them can be received afterwards."""
     ids = {given_up(queue, {"command": f"echo {number}"}) for number in range(25)}
@@ -136,6 +138,7 @@ def test_an_interrupted_look_gives_all_back(dlq: Any, queue: Any) -> None:
 
 
 @with_dead_letters
+@pytest.mark.slow
 def test_an_interrupted_redrive_leaves_no_message_in_both_queues(dlq: Any, queue: Any) -> None:
     """It ends between two batches, and says how far it came."""
     for number in range(60):
@@ -151,6 +154,7 @@ def test_an_interrupted_redrive_leaves_no_message_in_both_queues(dlq: Any, queue
 
 @both
 @with_dead_letters
+@pytest.mark.slow
 def test_a_message_is_shown_with_all_that_it_has(dlq: Any, queue: Any) -> None:
     """By its own id, or by that of the message that it was."""
     mine = {
@@ -177,6 +181,7 @@ def test_a_message_is_shown_with_all_that_it_has(dlq: Any, queue: Any) -> None:
 
 
 @with_dead_letters
+@pytest.mark.slow
 def test_a_body_that_is_no_json_is_shown_as_it_is(dlq: Any, queue: Any) -> None:
     """But for what would steer a terminal."""
     ours = given_up(queue, "two\nlines \x85")
@@ -204,6 +209,7 @@ def test_redriven_messages_are_in_the_queue_as_they_were_sent(dlq: Any, queue: A
 
 @both
 @with_dead_letters
+@pytest.mark.slow
 def test_all_are_redriven_in_batches_also_long_ones(dlq: Any, queue: Any) -> None:
     """Ten of these are more than a batch may weigh."""
     for number in range(23):
@@ -215,6 +221,7 @@ def test_all_are_redriven_in_batches_also_long_ones(dlq: Any, queue: Any) -> Non
 
 
 @with_dead_letters
+@pytest.mark.slow
 def test_what_a_running_kicker_gives_up_again_is_not_redriven_for_ever(
     dlq: Any, queue: Any, aws: Any, kick: Any
 ) -> None:
@@ -228,6 +235,7 @@ def test_what_a_running_kicker_gives_up_again_is_not_redriven_for_ever(
 
 
 @pytest.mark.queue(max_receive_count=2, fifo=True)
+@pytest.mark.slow
 def test_in_a_fifo_queue_order_and_groups_are_kept(dlq: Any, queue: Any) -> None:
     """A receive brings ten of a group, the next ten come once these are deleted."""
     for number in range(12):
@@ -267,6 +275,7 @@ def test_messages_are_deleted_by_their_ids_or_all_of_them(dlq: Any, queue: Any) 
 
 
 @with_dead_letters
+@pytest.mark.slow
 def test_it_asks_before_it_deletes_all_and_takes_no_for_an_answer(dlq: Any, queue: Any) -> None:
     """With about how many it would be."""
     given_up(queue, "x")
@@ -282,6 +291,7 @@ def test_it_asks_before_it_deletes_all_and_takes_no_for_an_answer(dlq: Any, queu
 
 @with_dead_letters
 @pytest.mark.parametrize("arguments", [["redrive"], ["delete", "--yes"]])
+@pytest.mark.slow
 def test_an_id_that_is_not_there_is_told_and_the_others_are_done(
     dlq: Any, queue: Any, arguments: list[str]
 ) -> None:
@@ -314,6 +324,7 @@ def test_a_queue_without_dead_letters_is_an_error_that_says_what_to_set(dlq: Any
     assert "sqs.dead_letter_queue" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_dead_letter_queue_of_the_config_is_the_one(
     dlq: Any, make_queue: Any, aws: Any, queue: Any, tmp_path: Path
 ) -> None:
@@ -327,6 +338,7 @@ def test_the_dead_letter_queue_of_the_config_is_the_one(
 
 
 @with_dead_letters
+@pytest.mark.slow
 def test_a_terminal_sees_a_table_and_a_progress_bar(dlq: Any, queue: Any) -> None:
     """The list on standard output, the bar on standard error."""
     for _ in range(12):

@@ -117,6 +117,7 @@ def test_the_holders_are_listed_oldest_first(
     assert (60.0, "web-1:42:abc") == (ours["lease"], ours["holder"])
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_a_table_and_no_escapes_of_others(
     locks: Any, config: Any, file_locker: SqliteLocker
 ) -> None:
@@ -166,6 +167,7 @@ def test_a_holder_that_renews_keeps_its_lock_unless_it_is_forced(
 
 
 @pytest.mark.parametrize(("answer", "code"), [("y", 0), ("n", 130)])
+@pytest.mark.slow
 def test_it_asks_on_a_terminal(
     locks: Any, config: Any, file_locker: SqliteLocker, answer: str, code: int
 ) -> None:
@@ -181,6 +183,7 @@ def test_it_asks_on_a_terminal(
     assert (code == 0) == (file_locker.holder("L") is None)
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_how_long_it_takes(
     locks: Any, config: Any, file_locker: SqliteLocker
 ) -> None:
@@ -218,6 +221,7 @@ def test_a_lock_that_nobody_holds_is_an_error(
     assert (1, "sqsjkr-gevent: lock 'L' is not held\n") == (done.returncode, done.stderr)
 
 
+@pytest.mark.slow
 def test_a_lock_of_sqsjkr_is_released_with_a_warning(
     locks: Any, aws: Any, queue: Any, table: Any
 ) -> None:
@@ -258,6 +262,7 @@ def test_where_locks_cannot_be_seen_it_says_why(
     assert not (tmp_path / "none-there").exists()
 
 
+@pytest.mark.slow
 def test_a_job_whose_lock_was_released_by_force_is_killed(
     locks: Any, aws: Any, queue: Any, table: Any, kick: Any
 ) -> None:

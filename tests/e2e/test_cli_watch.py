@@ -160,6 +160,7 @@ def test_a_terminal_sees_it_anew_each_second_until_ctrl_c(place: Place, terminal
     assert (0, "") == (status.wait(DEADLINE), status.stderr.read() if status.stderr else None)
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_that_the_kicker_is_gone_and_that_it_is_back(
     place: Place, terminal: Any
 ) -> None:
@@ -175,6 +176,7 @@ def test_a_terminal_sees_that_the_kicker_is_gone_and_that_it_is_back(
     assert 0 == status.wait(DEADLINE)
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_it_once_where_that_is_asked_for(place: Place, terminal: Any) -> None:
     """As for a screenshot, or `watch`."""
     place.start()
@@ -278,6 +280,7 @@ def test_history_tells_how_jobs_ended(place: Place, kept: str) -> None:
         assert f"no end of a job {other} is known" in gone.stderr
 
 
+@pytest.mark.slow
 def test_history_asks_the_kicker_for_page_after_page(place: Place) -> None:
     """One answer has five hundred at most."""
     place.start()
@@ -346,6 +349,7 @@ def test_drain_stops_the_kicker_and_waits_for_what_runs(place: Place) -> None:
     assert 1 == len(kicker.lines("job succeeded", event_id="slow"))
 
 
+@pytest.mark.slow
 def test_a_terminal_sees_what_a_drain_waits_for(place: Place, terminal: Any) -> None:
     """As long as it does."""
     kicker = place.start()
@@ -415,6 +419,7 @@ def pretender(place: Place) -> Any:
         ({"main_pid": 2**22 + 1, "processes": []}, "none of this host's own processes"),
     ],
 )
+@pytest.mark.slow
 def test_drain_sends_no_signal_to_a_process_that_is_not_the_kickers(
     place: Place, pretender: tuple[Callable[..., None], Any], changed: dict[str, Any], said: str
 ) -> None:

@@ -25,6 +25,11 @@ from waiting import eventually
 #: Seconds: what a killed worker held comes back after so long.
 LEASE = 5
 
+#: Signals that stop a fleet as SIGTERM does.
+SLOW_STOPS = [
+    pytest.param(number, marks=pytest.mark.slow) for number in (signal.SIGINT, signal.SIGQUIT)
+]
+
 #: Seconds for all jobs to be done, on a loaded machine.
 LONG = 240.0
 
@@ -160,6 +165,7 @@ def test_whichever_process_is_asked_the_answer_is_of_all(aws, queue, tmp_path, k
         assert succeeded == counted(all_ends(master))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_replaced_and_its_jobs_run_again(
     aws, make_queue, tmp_path, kick
 ):
@@ -220,7 +226,7 @@ def test_a_reload_lets_running_jobs_end(aws, queue, tmp_path, kick):
     assert 2 == len(master.lines("job started"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, *SLOW_STOPS])
 def test_a_stop_lets_running_jobs_end_and_returns_the_rest(aws, queue, tmp_path, kick, number):
     """Exit code 0; also where a long answer is being streamed."""
     go = tmp_path / "go"
@@ -252,6 +258,7 @@ def test_workers_whose_master_was_killed_drain_and_end(aws, queue, kick):
     assert 2 == len(master.lines("stopped"))
 
 
+@pytest.mark.slow
 def test_a_process_that_stands_still_is_named_by_the_health(aws, queue, kick):
     """Whichever process is asked, but that one."""
     config = fleet_config(aws, queue, None)
@@ -300,6 +307,7 @@ def test_what_keeps_a_fleet_from_starting_is_one_line_and_an_exit_code(
     assert "Traceback" not in master.log.read_text()
 
 
+@pytest.mark.slow
 def test_options_of_the_command_line_hold_for_all_processes_and_after_a_reload(
     aws, queue, kick, tmp_path
 ):
@@ -364,6 +372,7 @@ def test_gunicorn_without_a_config_is_told_to_name_one(tmp_path):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_skips_the_wait(aws, queue, kick):
     """As of a single kicker: to the whole group, as a terminal sends it."""
     config = fleet_config(aws, queue, None, kicker={"max_concurrent_num": 2})
@@ -410,6 +419,7 @@ def own_locker(aws, make_queue, tmp_path, kick):
     return fleet(kick, config, 2, env={"PYTHONPATH": str(tmp_path)}), queue
 
 
+@pytest.mark.slow
 def test_a_locker_of_ones_own_may_have_metrics_of_its_own(own_locker):
     """They are not ours to show, and make no difference to ours."""
     master, queue = own_locker
@@ -433,6 +443,7 @@ def test_a_worker_whose_hub_stands_still_is_replaced(own_locker):
     master.says("job succeeded", job_id=done, deadline=LONG)
 
 
+@pytest.mark.slow
 def test_a_fleet_whose_new_workers_cannot_be_made_goes_on_trying(aws, queue, kick, tmp_path):
     """What no look at the file could tell, as a profile that is not there; and it recovers."""
     config = fleet_config(aws, queue, None)
@@ -459,6 +470,7 @@ def test_a_stop_that_comes_while_workers_start_is_a_clean_one(aws, queue, kick):
     assert "Traceback" not in master.log.read_text()
 
 
+@pytest.mark.slow
 def test_a_reload_with_too_few_slots_and_another_master_are_refused(aws, queue, kick, tmp_path):
     """The slots would be more than asked for, and the options of the command line be lost."""
     config = fleet_config(aws, queue, None)

@@ -120,6 +120,7 @@ def test_a_click_on_a_job_shows_all_that_is_known_of_it_with_its_output(watched,
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} UTC", exact)
 
 
+@pytest.mark.slow
 def test_the_dialog_of_a_running_job_turns_into_its_end(watched, queue, tmp_path):
     """Whoever looks at a job that runs sees how it ends, without opening it again."""
     _, page = watched
@@ -166,6 +167,7 @@ def test_a_search_finds_the_ends_of_an_event_and_of_an_outcome(watched, queue):
     eventually(lambda: 3 == len(page.texts("#ended tr")), deadline=SOON)
 
 
+@pytest.mark.slow
 def test_older_ends_are_shown_page_by_page(aws, queue, kick, open_page, tmp_path):
     """All that is kept can be reached, fifty at a time, and the way back is one click."""
     path = tmp_path / "history.sqlite"
@@ -184,6 +186,7 @@ def test_older_ends_are_shown_page_by_page(aws, queue, kick, open_page, tmp_path
     eventually(lambda: numbers[:50] == page.script(jobs), deadline=SOON)
 
 
+@pytest.mark.slow
 def test_a_pause_holds_the_list_still_and_tells_how_many_ended_since(watched, queue):
     """A list that moves under the pointer cannot be read."""
     _, page = watched
@@ -197,6 +200,7 @@ def test_a_pause_holds_the_list_still_and_tells_how_many_ended_since(watched, qu
     eventually(lambda: ["after", "before"] == page.texts("#ended .open"), deadline=SOON)
 
 
+@pytest.mark.slow
 def test_a_kicker_that_drains_says_so_and_shows_the_process(watched, queue, tmp_path):
     """A stop that takes long must not look like a fault of unknown kind."""
     kicker, page = watched
@@ -298,12 +302,14 @@ def heap_of(page) -> int:
         (90061, "1d 1h"),
     ],
 )
+@pytest.mark.slow
 def test_durations_are_written_for_people(watched, seconds, text):
     """Two units at most, and never 60 of one."""
     _, page = watched
     assert text == page.call("format.js", "duration", seconds)
 
 
+@pytest.mark.slow
 def test_the_plot_is_told_in_words_and_as_a_table(watched, queue):
     """Who does not see the canvas gets the same figures."""
     _, page = watched
@@ -318,6 +324,7 @@ def test_the_plot_is_told_in_words_and_as_a_table(watched, queue):
     assert [1, 1, 0, 0, 0, 0] == [sum(column) for column in zip(*rows, strict=True)]
 
 
+@pytest.mark.slow
 def test_it_works_below_a_path_of_another_app(aws, queue, open_page, tmp_path, monkeypatch):
     """The app mounts anywhere, and the page finds its files and its events there."""
     for name, value in aws.env.items():

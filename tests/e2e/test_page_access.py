@@ -78,6 +78,7 @@ def test_a_job_opens_and_closes_by_the_keyboard_alone(watched, queue):
     assert button == page.driver.switch_to.active_element
 
 
+@pytest.mark.slow
 def test_the_first_tab_leads_past_the_figures_to_the_search(watched):
     """Who has no mouse need not walk through two hundred running jobs."""
     _, page = watched
@@ -86,6 +87,7 @@ def test_the_first_tab_leads_past_the_figures_to_the_search(watched):
     assert "search-event" == page.script("return document.activeElement.id")
 
 
+@pytest.mark.slow
 def test_the_focus_stays_on_a_job_while_others_come_and_go(watched, queue, tmp_path):
     """What ticks under the reader's hand must not throw him to the top of the page."""
     _, page = watched
@@ -118,6 +120,7 @@ def test_all_that_can_be_used_has_a_name_and_there_are_landmarks(watched, queue,
     assert ("region", "Running 1") in names
 
 
+@pytest.mark.slow
 def test_only_health_connection_and_searches_are_read_out(watched):
     """A page that speaks each second would be switched off."""
     _, page = watched
@@ -138,6 +141,7 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(watched, queue, tmp_
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.slow
 def test_texts_can_be_read_by_day_and_by_night(watched, queue, tmp_path, scheme):
     """Each text stands out from what is behind it, in both schemes and when something is wrong."""
     kicker, page = watched
@@ -157,6 +161,7 @@ def test_texts_can_be_read_by_day_and_by_night(watched, queue, tmp_path, scheme)
     assert [] == page.script(PALE, CONTRAST)
 
 
+@pytest.mark.slow
 def test_nothing_moves_for_whoever_wants_no_motion(watched):
     """The one thing that slides, the meter, jumps."""
     _, page = watched

@@ -43,6 +43,7 @@ def test_what_a_hostile_job_is_called_does_and_prints_stays_text(watched, queue)
     assert [] == page.complaints()
 
 
+@pytest.mark.slow
 def test_an_invalid_message_is_shown_with_what_is_wrong(watched, queue):
     """It has no command to show; the reason says which key does not fit."""
     _, page = watched
@@ -69,6 +70,7 @@ def test_nothing_is_asked_of_others_and_the_policy_is_kept(watched, queue):
     assert [] == page.complaints()
 
 
+@pytest.mark.slow
 def test_the_policy_lets_no_script_into_the_page(watched):
     """What the page would have to forget to be attacked: even then, nothing runs."""
     _, page = watched
@@ -82,6 +84,7 @@ def test_the_policy_lets_no_script_into_the_page(watched):
     assert page.script("return window.hit") is None
 
 
+@pytest.mark.slow
 def test_an_address_with_anything_in_it_opens_the_page(watched, queue):
     """Addresses are passed on, and cut, and written by hand."""
     kicker, page = watched
@@ -108,6 +111,7 @@ def test_the_page_is_shown_to_whoever_has_the_token(guarded, queue):
 
 
 @pytest.mark.parametrize("ask", ["button.open", "#search button.main"])
+@pytest.mark.slow
 def test_a_session_that_has_ended_leads_back_to_the_login(guarded, queue, ask):
     """A page that was left open says what is missing, instead of showing nothing."""
     kicker, page = guarded

@@ -89,6 +89,7 @@ def test_metrics_tell_of_every_kind_of_end_and_of_what_happens_now(aws, make_que
     gate.open()
 
 
+@pytest.mark.slow
 def test_the_depth_of_the_queues_is_asked_for_once_a_minute_and_only_if_somebody_looks(
     aws, make_queue, tmp_path, kick
 ):
@@ -193,6 +194,7 @@ def kicker_without_jobs(aws, queue, kick):
     return kick(in_memory(aws, queue)).started()
 
 
+@pytest.mark.slow
 def test_events_tell_the_state_each_second_and_the_series(aws, queue, tmp_path, kick):
     """A job that starts meanwhile is in the next one."""
     kicker = kick(in_memory(aws, queue)).started()
@@ -318,6 +320,7 @@ def test_every_answer_has_a_strict_policy_and_nothing_changes_by_a_request(kicke
         ({"stats_host": "localhost"}, False),
     ],
 )
+@pytest.mark.slow
 def test_an_address_that_others_reach_without_a_token_is_warned_of(
     aws, queue, kick, section, warned
 ):
