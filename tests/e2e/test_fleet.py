@@ -416,7 +416,10 @@ def own_locker(aws, make_queue, tmp_path, kick):
     queue = make_queue(visibility_timeout=LEASE)
     config = fleet_config(aws, queue, None)
     config["locker"]["backend"] = "mine:L"
-    return fleet(kick, config, 2, env={"PYTHONPATH": str(tmp_path)}), queue
+    master = fleet(kick, config, 2, env={"PYTHONPATH": str(tmp_path)})
+    yield master, queue
+    for worker in workers(master):
+        worker.kill()  # One that stands still would outlive its master, and turn for ever.
 
 
 @pytest.mark.slow
