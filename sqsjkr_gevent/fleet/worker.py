@@ -49,6 +49,8 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         """Make the kicker, and the app that shows the fleet."""
         from .member import Member  # noqa: PLC0415
 
+        # The master waits for ever for a first sign of life, and only then for the next one.
+        self.tmp.notify()
         try:
             self.member = Member(self.fleet, self.number, self.share)
         except SqsjkrError as error:

@@ -404,6 +404,7 @@ locks = Counter("mine", "Locks of mine.", ["lock"])
 class L:
     def lock(self, lock_id, event_id):
         locks.labels(lock_id).inc()
+        while lock_id == "stuck": pass
     def unlock(self, lock_id): pass
 """
 
@@ -412,10 +413,14 @@ class L:
 def own_locker(aws, make_queue, tmp_path, kick):
     """A fleet of two with a locker of its own, and its queue."""
     (tmp_path / "mine.py").write_text(LOCKER)
-    queue = make_queue(visibility_timeout=LEASE)
-    config = fleet_config(aws, queue, None)
+    queue = make_queue(visibility_timeout=120)
+    # Longer than a worker stands still: the other one must not get the same job meanwhile.
+    config = fleet_config(aws, queue, None, sqs={"visibility_timeout": 120})
     config["locker"]["backend"] = "mine:L"
-    return fleet(kick, config, 2, env={"PYTHONPATH": str(tmp_path)}), queue
+    master = fleet(kick, config, 2, env={"PYTHONPATH": str(tmp_path)})
+    yield master, queue
+    for worker in workers(master):
+        worker.kill()  # One that stands still would outlive its master, and turn for ever.
 
 
 @pytest.mark.slow
@@ -427,6 +432,18 @@ def test_a_locker_of_ones_own_may_have_metrics_of_its_own(own_locker):
     metrics = master.get("/metrics").decode()
     assert 'sqsjkr_jobs_total{outcome="succeeded",reason="exit"} 1.0' in metrics
     assert "mine" not in metrics
+
+
+@pytest.mark.slow
+def test_a_worker_whose_hub_stands_still_is_replaced(own_locker):
+    """By the master, after half a minute, from its first second on; the others work meanwhile."""
+    master, queue = own_locker
+    queue.send({"command": "true", "lock_id": "stuck"})
+    eventually(lambda: "WORKER TIMEOUT" in master.log.read_text(), deadline=LONG)
+    master.says("started", 3, deadline=LONG)
+    assert None is master.process.poll()
+    done = queue.send({"command": "true", "lock_id": "fine"})
+    master.says("job succeeded", job_id=done, deadline=LONG)
 
 
 @pytest.mark.slow
