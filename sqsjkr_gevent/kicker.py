@@ -23,6 +23,7 @@ from .crew import Crew
 from .errors import GroupReturned, QueueError, SqsjkrError, Stopping, StoreError
 from .health import Health
 from .history import History
+from .keeping import keeping
 from .locker import LeasedLocker, Locker
 from .locker import as_leased as as_leased_locker
 from .message import Message
@@ -157,7 +158,8 @@ class Kicker:
                 stats_host=self._config.kicker.stats_host,
             )
         server = self._stats_server() if serve_stats else nullcontext()
-        with handled(signals, self._on_signal), self._history(), server, self._keeping():
+        beside = keeping(self.parts, self._beat, self._fail)
+        with handled(signals, self._on_signal), self._history(), server, beside:
             try:
                 locker, throttler = self._open()
             except Stopping:
@@ -314,20 +316,6 @@ class Kicker:
     def _beat(self) -> None:
         self.health.beat()
         self.parts.guard.beat()
-
-    @contextmanager
-    def _keeping(self) -> Iterator[None]:
-        keeper, guard = self.parts.keeper, self.parts.guard
-        guard.start()
-        loop = gevent.spawn(keeper.loop, self._beat)
-        loop.link_exception(lambda dead: self._fail(dead.exception))
-        try:
-            yield
-        finally:
-            keeper.stop()
-            loop.join()
-            guard.stop()
-            self.parts.launcher.close()
 
 
 def _require_patched() -> None:

@@ -2,10 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
-import gevent
+from collections.abc import Callable
 
 from .assembly import Parts
 from .config import Config
@@ -13,6 +10,7 @@ from .environment import Environment
 from .executor import Executor
 from .history import MemoryHistory
 from .job import Job
+from .keeping import keeping
 from .locker import NoLocker, as_leased
 from .locks import Locks
 from .message import Message
@@ -61,7 +59,7 @@ class Once:
         locks = Locks(locker, parts.keeper, parts.room, retry_interval=interval)
         executor = Executor(self._runner, environment, parts.guard, parts.metrics)
         trigger = Trigger(config.kicker.life_time_trigger, parts.runner, environment, parallel=1)
-        with self._keeping():
+        with keeping(parts, parts.guard.beat, lambda dead: self.stop()):
             with locks.held(run) as token:
                 with parts.room.waiting():
                     pass  # A stop while the store was asked for the lock ends it here.
@@ -75,16 +73,3 @@ class Once:
         self._parts.room.close()
         self._runner.kill_all(STOPPED)
         self._parts.runner.kill_all(STOPPED)  # The trigger's.
-
-    @contextmanager
-    def _keeping(self) -> Iterator[None]:
-        keeper, guard = self._parts.keeper, self._parts.guard
-        guard.start()
-        loop = gevent.spawn(keeper.loop, guard.beat)
-        try:
-            yield
-        finally:
-            keeper.stop()
-            loop.join()
-            guard.stop()
-            self._parts.launcher.close()
