@@ -77,6 +77,14 @@ class Fleet:
         """One of its kickers receives."""
         (self.directory / "was-up").touch()
 
+    def fails(self) -> bool:
+        """None of its kickers can start; answers whether nobody has said so before."""
+        try:
+            (self.directory / "failed").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
     def reread(self) -> None:
         """Take the file's config from now on. Raises ConfigError, and keeps the one it has."""
         config = self._read()

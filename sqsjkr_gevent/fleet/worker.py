@@ -18,7 +18,8 @@ from .fleet import Fleet
 if TYPE_CHECKING:
     from .member import Member
 
-#: Exit code of a worker that is to be replaced; with 1 the master ends.
+#: Exit codes of a worker: with the first the master ends, with the other it makes another worker.
+ENDS_ALL = 1
 REPLACED = 70
 
 #: Seconds before a worker that cannot start is replaced, in a fleet that was up once.
@@ -112,7 +113,8 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def _exit_code(self) -> int:
         if not self.fleet.was_up:
-            return 1
+            # One of them ends the master, which cannot end twice: it would with a traceback.
+            return ENDS_ALL if self.fleet.fails() else REPLACED
         until = time.monotonic() + AGAIN_IN
         while time.monotonic() < until and self._stopped_at is None:
             self.tmp.notify()

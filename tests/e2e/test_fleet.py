@@ -307,6 +307,19 @@ def test_what_keeps_a_fleet_from_starting_is_one_line_and_an_exit_code(
     assert "Traceback" not in master.log.read_text()
 
 
+def test_workers_that_fail_together_end_the_master_once(aws, queue, kick):
+    """It finds both dead at one look, as on a host that is busy, and says no more than why."""
+    config = settings(aws, queue, None, sqs={"queue_name": "no-such"})
+    master = kick(config, arguments=("--processes", "2"))
+    eventually(lambda: 2 == master.log.read_text().count("Booting worker"), deadline=DEADLINE)
+    master.send(signal.SIGSTOP)
+    eventually(lambda: 2 == master.log.read_text().count("Worker exiting"), deadline=DEADLINE)
+    eventually(lambda: [] == workers(master))
+    master.send(signal.SIGCONT)
+    assert 1 == master.wait()
+    assert "Traceback" not in master.log.read_text()
+
+
 @pytest.mark.slow
 def test_options_of_the_command_line_hold_for_all_processes_and_after_a_reload(
     aws, queue, kick, tmp_path
