@@ -125,6 +125,7 @@ def test_many_are_shown_once_each_up_to_the_limit(dlq: Any, queue: Any) -> None:
 
 
 @with_dead_letters
+@pytest.mark.slow
 def test_an_interrupted_look_gives_all_back(dlq: Any, queue: Any) -> None:
     """Ctrl-C in a queue of thousands must not hide what was seen."""
     for number in range(30):

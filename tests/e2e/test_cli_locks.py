@@ -134,6 +134,7 @@ def test_a_terminal_sees_a_table_and_no_escapes_of_others(
     assert "\x1b[2J" not in seen
 
 
+@pytest.mark.slow
 def test_the_lock_of_a_holder_that_is_gone_is_released_after_a_lease(
     locks: Any, config: Any, file_locker: SqliteLocker
 ) -> None:

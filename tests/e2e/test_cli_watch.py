@@ -241,6 +241,7 @@ def ended(place: Place, count: int) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("kept", ["file", "memory"])
+@pytest.mark.slow
 def test_history_tells_how_jobs_ended(place: Place, kept: str) -> None:
     """From the file also while the kicker is down, else from the kicker."""
     if kept == "file":
@@ -362,6 +363,7 @@ def test_a_terminal_sees_what_a_drain_waits_for(place: Place, terminal: Any) -> 
     assert "has stopped" in terminal.seen()
 
 
+@pytest.mark.slow
 def test_a_drain_of_a_fleet_stops_all_of_it(place: Place) -> None:
     """The signal goes to the process that the others hang on."""
     del place.config["kicker"]["stats_socket"]

@@ -339,6 +339,7 @@ def test_options_of_the_command_line_hold_for_all_processes_and_after_a_reload(
     assert not path.exists()
 
 
+@pytest.mark.slow
 def test_jobs_see_nothing_of_the_fleet(aws, queue, kick):
     """Whoever has metrics of his own in his jobs must not write into ours."""
     master = fleet(kick, fleet_config(aws, queue, None), 2)
@@ -349,6 +350,7 @@ def test_jobs_see_nothing_of_the_fleet(aws, queue, kick):
         assert name not in output
 
 
+@pytest.mark.slow
 def test_gunicorn_runs_it_by_the_conf_file_of_the_repository(aws, queue, tmp_path):
     """SQSJKR_CONF names the config, -w the number; nothing was patched too late."""
     conf = tmp_path / "conf.toml"

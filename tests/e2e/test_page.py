@@ -148,6 +148,7 @@ def test_a_job_that_waits_tells_for_which_lock_and_who_holds_it(watched, queue, 
     page.shows("#waiting-empty")
 
 
+@pytest.mark.slow
 def test_a_search_finds_the_ends_of_an_event_and_of_an_outcome(watched, queue):
     """One job among thousands is found by its name, and the address can be passed on."""
     kicker, page = watched

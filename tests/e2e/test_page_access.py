@@ -107,6 +107,7 @@ def test_the_focus_stays_on_a_job_while_others_come_and_go(watched, queue, tmp_p
     page.shows("#running-empty")
 
 
+@pytest.mark.slow
 def test_all_that_can_be_used_has_a_name_and_there_are_landmarks(watched, queue, tmp_path):
     """What a screen reader finds says what it is."""
     _, page = watched

@@ -161,6 +161,7 @@ def test_the_history_is_asked_by_names_outcome_and_time_and_pages(aws, queue, ki
     assert 404 == ask(kicker, "/api/jobs/nobody")[0]
 
 
+@pytest.mark.slow
 def test_long_commands_are_cut_in_lists_and_whole_in_the_answer_about_one_job(
     aws, queue, tmp_path, kick
 ):
@@ -331,6 +332,7 @@ def test_an_address_that_others_reach_without_a_token_is_warned_of(
     assert {"warning"} >= {line["level"] for line in lines}
 
 
+@pytest.mark.slow
 def test_the_history_of_a_file_outlives_the_kicker_and_knows_no_variable(
     aws, queue, tmp_path, kick
 ):
