@@ -5,14 +5,17 @@ import socket
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from gevent.event import Event
 
 from .aws.client import Observer, error_code, make_session
 from .aws.sqs import Queue
 from .backends.history import SqliteHistory
 from .circuit import Circuit
 from .claims import Claims
-from .config import Config
+from .config import Config, KickerSection
 from .depth import QueueDepth
 from .environment import Environment
 from .executor import Executor
@@ -28,6 +31,7 @@ from .places import Places, WaitingRoom
 from .process.guard import Guard
 from .process.launchers import make_launcher
 from .process.runner import Runner
+from .process.runs import Runs
 from .report import Report
 from .retry import RetryPolicy
 from .run import Run
@@ -67,10 +71,11 @@ class Parts:
         self.groups = Groups(self.room)
         self.places = Places(kicker.max_concurrent_num, self.room, waiting_most=kicker.max_waiting)
         self.slots = Slots(kicker.max_concurrent_num, self.room)
+        #: Set by a stop, before anything is done about it.
+        self.stopping = Event()
         self.launcher = make_launcher(kicker.launcher)
-        self.runner = Runner(
-            self.launcher, output_limit=kicker.output_limit, kill_grace=kicker.kill_grace
-        )
+        self.runs = Runs(self.name)
+        self.runner = self.make_runner(kicker)
         self.session = make_session(config.account)
         self.queue = queue or Queue(
             self.session, config.account, config.sqs, observe=self.observer("sqs")
@@ -78,7 +83,20 @@ class Parts:
         self.depth = QueueDepth(self.queue.depth)
         #: Of the last jobs that started, in seconds.
         self.waits: deque[float] = deque(maxlen=RECENT)
-        self.guard = Guard(self.name, _silence(config))
+        self.guard = Guard(self.name, self.runs, _silence(config))
+
+    def make_runner(
+        self, kicker: KickerSection, on_output: Callable[[bytes], None] | None = None
+    ) -> Runner:
+        """A runner over the launcher. on_output: is given what commands print, as it comes."""
+        return Runner(
+            self.launcher,
+            output_limit=kicker.output_limit,
+            kill_grace=kicker.kill_grace,
+            runs=self.runs,
+            on_start=partial(self.health.observer("host"), "start_process"),
+            on_output=on_output,
+        )
 
     def observer(self, service: str) -> Observer:
         """Told of every call of that service."""
@@ -133,7 +151,7 @@ class Parts:
             Claims(throttler, self.keeper, self.room, retry_interval=retry_interval),
             Locks(locker, self.keeper, self.room, retry_interval=retry_interval),
             self.slots,
-            Executor(self.runner, environment, self.guard, self.metrics),
+            Executor(self.runner, environment, self.guard, self.metrics, self.stopping),
             Trigger(
                 kicker.life_time_trigger,
                 self.runner,

@@ -5,14 +5,14 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import gevent
-import structlog
 from gevent.event import AsyncResult, Event
 from gevent.pool import Pool
 
 from .backoff import Backoff
 from .errors import SqsjkrError
+from .log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 T = TypeVar("T")
 

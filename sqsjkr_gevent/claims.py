@@ -3,16 +3,16 @@
 from collections.abc import Callable
 
 import gevent
-import structlog
 
 from .backoff import jittered
 from .errors import JobInProgress, LeaseLost, StoreError
 from .keeper import Keeper, Kept
+from .log import get_logger
 from .places import WaitingRoom
 from .run import Run
 from .throttler import LeasedThrottler
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Claim:
@@ -107,6 +107,7 @@ class Claims:
                 since=asked_at,
                 names=run.names,
             )
+            run.leases.add(claim.kept)
         return claim
 
     def _forget(self, run: Run) -> None:

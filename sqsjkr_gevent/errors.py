@@ -81,6 +81,10 @@ class GroupReturned(SqsjkrError):
     """An earlier job of the same message group went back to the queue."""
 
 
+class AttemptsExhausted(SqsjkrError):
+    """The job had its last attempt; only its dead letter is still to be sent."""
+
+
 class CannotExecute(SqsjkrError):
     """The command cannot be executed by any host, as one longer than the system takes."""
 

@@ -4,14 +4,14 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import structlog
 from gevent.event import Event
 
 from .errors import GroupReturned
+from .log import get_logger
 from .places import WaitingRoom
 from .run import Run
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class _Turn:

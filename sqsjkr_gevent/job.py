@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import structlog
-
 from .errors import InvalidMessage
 from .job_body import KEYS, boolean, environment, parse_body, seconds, string
 from .job_schema import MAX_LOCK_ID
+from .log import get_logger
 from .message import Message
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

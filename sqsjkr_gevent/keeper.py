@@ -1,17 +1,18 @@
 """Keeps what must not lapse: the visibility of messages and the leases of jobs and locks."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 
 import gevent
-import structlog
 from gevent.event import Event
 
 from .backoff import Backoff
-from .clock import Clock
+from .clock import Clock, steady
 from .errors import LeaseLost, ReceiptHandleInvalid, SqsjkrError
+from .log import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 #: Told what was lost, and the seconds left in which nobody else can take it.
@@ -74,6 +75,11 @@ class Kept:
         """Whether its end may have passed unrenewed, as in a process that stood still."""
         return self._clock() >= self._ends_at
 
+    @property
+    def is_sure(self) -> bool:
+        """Whether it will last long enough for a process that starts now to be killed within it."""
+        return self._clock() < self._given_up_at
+
     def abandon(self) -> None:
         """Care for it no more."""
         self.over = True
@@ -90,16 +96,23 @@ class Kept:
             self._renew()
         except (LeaseLost, ReceiptHandleInvalid) as error:
             self._lose(str(error), 0.0)
-        except SqsjkrError as error:
+        except Exception as error:  # noqa: BLE001  (a lease that may be ours still is kept)
             self._due_at = self._clock() + self._backoff.failed()
             log.warning(
-                "renewal failed, repeated", lease=self.what, error=str(error), **self._names()
+                "renewal failed, repeated",
+                lease=self.what,
+                error=str(error) if isinstance(error, SqsjkrError) else repr(error),
+                **self._names(),
             )
         else:
             self._backoff.succeeded()
             self._runs_from(asked_at)
         finally:
             self._renewal = None
+
+    def renew_now(self) -> None:
+        """Renew it with the next look: time may have passed that no clock here counted."""
+        self._due_at = -math.inf
 
     def _lose(self, why: str, left: float) -> None:
         if not self.over:
@@ -109,13 +122,22 @@ class Kept:
 
 
 class Keeper:
-    """Looks after all leases from one greenlet. clock: monotonic, in seconds."""
+    """Looks after all leases from one greenlet.
+
+    clock: monotonic, in seconds; it goes on while the host is suspended. wall_clock: epoch seconds.
+    """
 
     #: Most seconds between two turns; also how late a heartbeat may be seen.
     TURN = 0.5
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    #: Seconds by which the wall's clock jumps ahead of the other where a pause of the whole machine
+    #: is more likely than a correction.
+    JUMP = 2.0
+
+    def __init__(self, clock: Clock = steady, wall_clock: Clock = time.time) -> None:
         self.clock = clock
+        self._wall_clock = wall_clock
+        self._ahead = wall_clock() - clock()
         self._kept: set[Kept] = set()
         self._stopped = Event()
 
@@ -152,8 +174,20 @@ class Keeper:
         """Look at every lease once."""
         now = self.clock()
         self._kept = {kept for kept in self._kept if not kept.over}
+        if self._jumped(now):
+            log.warning("the clock jumped ahead; all leases are renewed at once")
+            for kept in self._kept:
+                kept.renew_now()
         for kept in tuple(self._kept):
             kept.look(now)
+
+    def _jumped(self, now: float) -> bool:
+        """Whether this machine may have been paused: a virtual one is with both clocks still.
+
+        Its wall clock is put right afterwards, so that is how it shows.
+        """
+        before, self._ahead = self._ahead, self._wall_clock() - now
+        return self._ahead - before >= self.JUMP
 
     def stop(self) -> None:
         """End loop()."""

@@ -25,4 +25,6 @@ def keeping(
         parts.keeper.stop()
         loop.join()
         parts.guard.stop()
+        parts.runner.close()
         parts.launcher.close()
+        parts.runs.close()

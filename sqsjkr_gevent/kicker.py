@@ -9,7 +9,6 @@ from itertools import count
 from typing import Any, TypeVar
 
 import gevent
-import structlog
 from gevent import monkey
 from gevent.event import Event
 
@@ -20,22 +19,30 @@ from .backoff import Backoff
 from .circuit import Circuit
 from .config import Config
 from .crew import Crew
-from .errors import GroupReturned, QueueError, SqsjkrError, Stopping, StoreError
+from .errors import (
+    GroupReturned,
+    HostExhausted,
+    QueueError,
+    SqsjkrError,
+    Stopping,
+    StoreError,
+)
 from .health import Health
 from .history import History
 from .keeping import keeping
 from .locker import LeasedLocker, Locker
 from .locker import as_leased as as_leased_locker
+from .log import get_logger
 from .message import Message
 from .overview import Overview
 from .places import Place
 from .process.runner import STOPPED
 from .receivers import Receivers
 from .run import Run
-from .signals import handled
+from .signals import STOP_SIGNALS, handled
 from .source import Source
 from .stats import Stats
-from .stores import Checked, Closable, Stores
+from .stores import Closable, Stores, checks
 from .throttler import LeasedThrottler, Throttler
 from .throttler import as_leased as as_leased_throttler
 from .web import create_app
@@ -43,10 +50,7 @@ from .web.server import StatsServer
 
 T = TypeVar("T")
 
-log = structlog.get_logger(__name__)
-
-#: Signals that ask for a stop; a second one skips the wait for running jobs.
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+log = get_logger(__name__)
 
 #: Seconds for the last deletes, returns and done marks at a stop.
 FLUSH = 5.0
@@ -84,7 +88,7 @@ class Kicker:
         self.view = Overview(self.parts, self.live, config.kicker.stats_token)
         self._jobs = Crew(idle_most=config.kicker.max_concurrent_num)
         self._numbers = count(1)
-        self._stop = Event()
+        self._stop = self.parts.stopping
         self._hurry = Event()
         self._failure: BaseException | None = None
         self._ran = False
@@ -176,9 +180,8 @@ class Kicker:
         stores = Stores(self._config, parts.session, parts.observer("dynamodb"))
         locker = as_leased_locker(self._locker or stores.locker())
         throttler = as_leased_throttler(self._throttler or stores.throttler(retention))
-        for store in (locker, throttler):
-            if isinstance(store, Checked):
-                self._persist(store.check)
+        for check in checks(locker, throttler):
+            self._persist(check)
         return locker, throttler
 
     def _persist(self, call: Callable[[], T]) -> T:
@@ -187,7 +190,7 @@ class Kicker:
         while not self._stop.is_set():
             try:
                 return call()
-            except (QueueError, StoreError) as error:
+            except (QueueError, StoreError, HostExhausted) as error:
                 wait = backoff.failed()
                 log.error("cannot start yet, repeated", reason=str(error), wait=round(wait, 2))
                 self._stop.wait(wait)
@@ -196,8 +199,11 @@ class Kicker:
     def _live(self, locker: LeasedLocker, throttler: LeasedThrottler) -> None:
         config, parts = self._config, self.parts
         self._settler = parts.settler(config, throttler)
-        probes = [store.check for store in (locker, throttler) if isinstance(store, Checked)]
-        circuit = Circuit(probes, lambda: parts.health.forgive("dynamodb"))
+        circuit = Circuit(
+            [*checks(locker, throttler), parts.runner.probe],
+            lambda: parts.health.forgive("dynamodb"),
+            partial(parts.health.observer("kicker"), "receive"),
+        )
         self._worker = parts.worker(config, locker, throttler, self._settler, circuit)
         receivers = Receivers(
             parts.queue,
@@ -227,7 +233,7 @@ class Kicker:
         """Work on what was received; each message comes with a place taken for it."""
         for message in messages:
             alive = self._runs.get(message.id)
-            if alive is not None:
+            if alive is not None and not alive.given_back:
                 self.parts.places.give()
                 if alive.message.deleted:
                     self._jobs.spawn(partial(self._settler.drop, message, **alive.names()))
@@ -252,9 +258,10 @@ class Kicker:
         except Exception:
             log.exception("unforeseen fault; the message comes back by itself", **run.names())
         finally:
-            run.place.give()
-            run.over()
-            del self._runs[run.message.id]
+            # First of all it is no more the one that a redelivery goes to.
+            if self._runs.get(run.message.id) is run:
+                del self._runs[run.message.id]
+            run.let_go()
 
     def _drain(self, receivers: Receivers, throttler: LeasedThrottler) -> None:
         """Return what has not started, wait for what runs, then kill and return that as well."""

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import gevent
-import structlog
 from gevent.event import Event
 from gevent.pool import Group
 
@@ -15,10 +14,11 @@ from .claims import look_again_in
 from .errors import AlreadyLocked, LeaseLost, StoreError
 from .keeper import Keeper
 from .locker import LeasedLocker, NoLocker
+from .log import get_logger
 from .places import WaitingRoom
 from .run import Run
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(eq=False, slots=True)
@@ -131,9 +131,11 @@ class Locks:
             since=asked_at,
             names=run.names,
         )
+        run.leases.add(kept)
         try:
             yield
         finally:
+            run.leases.discard(kept)
             kept.release()
 
     def _release(self, run: Run, lock_id: str) -> None:

@@ -16,7 +16,7 @@ from .locks import Locks
 from .message import Message
 from .outcome import Ending
 from .places import Place
-from .process.runner import STOPPED, Runner
+from .process.runner import STOPPED
 from .run import Run
 from .stores import Stores
 from .trigger import Trigger
@@ -42,12 +42,7 @@ class Once:
         self.job_run.job = Job.from_message(
             message, kill_over_life_time=kicker.kill_over_life_time, timeout=kicker.timeout
         )
-        self._runner = Runner(
-            self._parts.launcher,
-            output_limit=kicker.output_limit,
-            kill_grace=kicker.kill_grace,
-            on_output=on_output,
-        )
+        self._runner = self._parts.make_runner(kicker, on_output)
 
     def run(self) -> Ending:
         """Run it to its end. Raises what kept it from being run: see outcome.py."""
@@ -57,7 +52,7 @@ class Once:
         locker = NoLocker() if run.job.lock_id is None else as_leased(stores.locker())
         interval = config.locker.retry_interval
         locks = Locks(locker, parts.keeper, parts.room, retry_interval=interval)
-        executor = Executor(self._runner, environment, parts.guard, parts.metrics)
+        executor = Executor(self._runner, environment, parts.guard, parts.metrics, parts.stopping)
         trigger = Trigger(config.kicker.life_time_trigger, parts.runner, environment, parallel=1)
         with keeping(parts, parts.guard.beat, lambda dead: self.stop()):
             with locks.held(run) as token:
@@ -70,6 +65,7 @@ class Once:
 
     def stop(self) -> None:
         """Kill it, or have run() raise Stopping where it has not started."""
+        self._parts.stopping.set()
         self._parts.room.close()
         self._runner.kill_all(STOPPED)
         self._parts.runner.kill_all(STOPPED)  # The trigger's.

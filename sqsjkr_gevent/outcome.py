@@ -5,6 +5,7 @@ from enum import Enum
 
 from .errors import (
     AlreadyLocked,
+    AttemptsExhausted,
     CannotExecute,
     DuplicatedMessage,
     GroupReturned,
@@ -72,6 +73,7 @@ _OF_ERROR: tuple[tuple[type[SqsjkrError], Outcome, str], ...] = (
     (OverLifeTime, Outcome.FAILED, "life_time"),
     (AlreadyLocked, Outcome.FAILED, "locked"),
     (CannotExecute, Outcome.FAILED, "cannot_execute"),
+    (AttemptsExhausted, Outcome.FAILED, "attempts"),
     (Stopping, Outcome.RETURNED, "stop"),
     (StoreError, Outcome.RETURNED, "store"),
     (HostExhausted, Outcome.RETURNED, "host"),

@@ -17,6 +17,9 @@ from .rate import Rate
 #: Seconds over which completions are measured.
 _RATE_OVER = 5.0
 
+#: Jobs that are over and whose messages are not settled, at most: more are not received meanwhile.
+MAX_UNSETTLED = 1000
+
 #: By how much a receive may take longer than the one before it.
 _SLOWER = 1.05
 
@@ -86,6 +89,7 @@ class Places:
         self._waiting_most = waiting_most
         self._batch = 0
         self._taken = 0
+        self._unsettled = 0
         self._turn = BoundedSemaphore()
         self._enough = 1
         self._freed = Event()
@@ -110,7 +114,8 @@ class Places:
     def free(self) -> int:
         """Places that a receiver may take; none while waiting jobs have come back for theirs."""
         held = self._size + self.ahead - self._taken
-        return max(0, min(held, self._waiting_most - len(self._room)))
+        may_wait = self._waiting_most - len(self._room)
+        return max(0, min(held, may_wait, MAX_UNSETTLED - self._unsettled))
 
     def take(self, most: int) -> int:
         """Take up to `most` places; answers how many, 0 where none is free."""
@@ -142,9 +147,15 @@ class Places:
             self._freed.set()
 
     def completed(self) -> None:
-        """A job is over: give its place back."""
+        """A job is over: give its place back. Its message is to be settled yet."""
         self._completions.count()
+        self._unsettled += 1
         self.give()
+
+    def settled(self) -> None:
+        """The message of a job that is over is settled, or left to itself."""
+        self._unsettled -= 1
+        self.give(0)
 
     def received_in(self, seconds: float) -> None:
         """A receive for which messages were there took so long."""
@@ -172,6 +183,7 @@ class Place:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._held = True
+        self._closed = False
 
     @contextmanager
     def lent(self) -> Iterator[None]:
@@ -187,3 +199,10 @@ class Place:
         if self._held:
             self._held = False
             self._places.completed()
+
+    def close(self) -> None:
+        """Its message is of no more concern."""
+        self.give()
+        if not self._closed:
+            self._closed = True
+            self._places.settled()

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Sequence
 
-import structlog
 from gevent.event import Event
 from gevent.pool import Group
 
@@ -13,11 +12,12 @@ from .circuit import Circuit
 from .clock import Clock
 from .errors import AccessDenied, QueueError, StartError
 from .health import Health
+from .log import get_logger
 from .message import Message
 from .places import Places
 from .source import Source
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Receivers:

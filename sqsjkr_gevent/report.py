@@ -4,26 +4,26 @@ import os
 import socket
 import time
 from collections import deque
-
-import structlog
+from collections.abc import Callable
 
 from .circuit import Circuit
 from .clock import Clock
-from .errors import StoreError
+from .errors import HostExhausted, StoreError
 from .history import End, History
+from .log import get_logger
 from .metrics import Metrics
 from .outcome import Ending
 from .run import Run
 from .stats import Stats
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 #: Seconds that a message is settled later for a history that is slow.
 KEPT_WITHIN = 1.0
 
 
 class Report:
-    """Counts ends, keeps them, and opens the circuit where a store kept a job from being run.
+    """Counts ends, keeps them, and opens the circuit where a store or the host kept a job back.
 
     waits: is given the seconds that each job waited which started. clock: epoch seconds.
     """
@@ -46,12 +46,20 @@ class Report:
         self._host = socket.gethostname()
         self._pid = os.getpid()
 
-    def ending(self, run: Run, ending: Ending) -> None:
+    def ending(self, run: Run, ending: Ending) -> Callable[[], None]:
         """A job has ended; its message is settled next.
 
-        Returns once the end is kept: so it is in the history if its message is gone from the queue,
-        whoever is killed in between. A history that fails does not keep the message.
+        Answers what returns once the end is kept: called before the message goes, it has the end in
+        the history if the message is gone from the queue, whoever is killed in between. A history
+        that fails does not keep the message, nor does anything else here: the job has ended.
         """
+        try:
+            return self._kept(run, ending)
+        except Exception:
+            log.exception("end of a job not kept", **run.names())
+            return lambda: None
+
+    def _kept(self, run: Run, ending: Ending) -> Callable[[], None]:
         now = self._clock()
         message, job = run.message, run.parsed
         started_at = now if run.started_at is None else run.started_at
@@ -77,21 +85,21 @@ class Report:
         if run.ran is not None:
             self._waits.append(waited)
         self._metrics.ended(ending.outcome, ending.cause, waited, run.ran)
-        self._keep(end)
+        kept = self._history.add(end)
 
-    def _keep(self, end: End) -> None:
-        try:
-            kept = self._history.add(end)
+        def wait() -> None:
             if kept is not None:
                 kept.wait(KEPT_WITHIN)
-        except Exception:
-            log.exception("end of a job not kept", job_id=end.job_id, event_id=end.event_id)
+
+        return wait
 
     def ended(self, ending: Ending) -> None:
         """Its message is settled."""
         self._stats.count(ending.outcome)
         if isinstance(ending.error, StoreError):
             self._metrics.store_failed()
+            self._circuit.trip(ending.error)
+        elif isinstance(ending.error, HostExhausted):
             self._circuit.trip(ending.error)
         elif ending.error is None:
             self._circuit.proved()

@@ -11,6 +11,11 @@ class RetryPolicy:
     def __init__(self, section: RetrySection) -> None:
         self._section = section
 
+    @property
+    def is_on(self) -> bool:
+        """Whether any errored job is run again."""
+        return bool(self._section.exit_codes)
+
     def wants(self, ending: Ending) -> bool:
         """Whether a job that ended so is to be run again, attempts permitting."""
         if ending.outcome is not Outcome.ERRORED or ending.over_life_time:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from .clock import Clock
 from .errors import LeaseLost, OverLifeTime
@@ -25,6 +26,19 @@ class Wait:
     holder: Callable[[], str | None]
 
 
+class Claimed(Protocol):
+    """A claim, as far as a run ends it."""
+
+    def done(self) -> None:
+        """The job must not run again."""
+
+    def release(self) -> None:
+        """The job did not run, or has to run again."""
+
+    def abandon(self) -> None:
+        """Renew it no more."""
+
+
 @dataclass(eq=False)
 class Run:
     """From the receive of a message until it is settled.
@@ -35,7 +49,9 @@ class Run:
     heir_of: the owner of a lapsed run of the same job that this one took over.
     wait: what it waits for, but a slot. started_at: of its command, epoch seconds. ran: seconds
     that its command took, None while it has not. output: what is kept of what that printed.
-    ended: whether only its message is still to be settled.
+    claim: of its job in the throttler, once it is granted. leases: those without which its command
+    must not run. ended: whether only its message is still to be settled. given_back: whether its
+    message may be received again from now on, by another run.
     """
 
     message: Message
@@ -50,6 +66,9 @@ class Run:
     ran: float | None = None
     output: str = ""
     ended: bool = False
+    given_back: bool = False
+    claim: Claimed | None = None
+    leases: set[Kept] = field(default_factory=set)
     _last_wait: Wait | None = None
     _job: Job | None = None
     _lost: str | None = None
@@ -92,7 +111,12 @@ class Run:
             raise OverLifeTime("over its life_time")
 
     def check_leases(self) -> None:
-        """Raises LeaseLost where the run lost a lease that it needs."""
+        """Raises LeaseLost where the run lost a lease that it needs, as far as the clock tells.
+
+        The keeper finds that out only with its next turn.
+        """
+        if self._lost is None:
+            self._lost = next((kept.what for kept in self.leases if not kept.is_sure), None)
         if self._lost is not None:
             raise LeaseLost(f"lost the lease of its {self._lost}")
 
@@ -106,6 +130,18 @@ class Run:
         """Its message is kept no more; returns once no renewal of it is under way."""
         if self.visibility is not None:
             self.visibility.release()
+
+    def let_go(self) -> None:
+        """Hold on to nothing any more; what was not settled lapses, and comes back by itself."""
+        self.place.close()
+        if self.claim is not None:
+            self.claim.abandon()
+        self.over()
+
+    def give_back(self) -> None:
+        """Its message is shown again next: what is received then is not this run's any more."""
+        self.given_back = True
+        self.over()
 
     @property
     def process(self) -> Process | None:
@@ -131,12 +167,15 @@ class Run:
 
     @contextmanager
     def running(self, process: Process) -> Iterator[None]:
-        """The process that a lost lease ends."""
+        """The process that a lost lease ends. Raises LeaseLost where one was lost meanwhile."""
         self._process = process
-        # The start of a process lets other greenlets run, also one that lost a lease.
-        self._end_if_lost()
         try:
+            # A start takes its time: other greenlets run, or this whole process stands still.
+            self.check_leases()
             yield
+        except LeaseLost:
+            process.kill(LEASE_LOST, grace=0)
+            raise
         finally:
             self._process = None
 

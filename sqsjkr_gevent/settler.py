@@ -1,19 +1,19 @@
 """Messages are kept invisible from receive to settle, and settled as the job's outcome says."""
 
-import structlog
+from collections.abc import Callable
 
 from .aws.sqs import HIDE_MOST
 from .backoff import jittered
-from .claims import Claim
-from .errors import LeaseLost, QueueError, StoreError
+from .errors import AttemptsExhausted, LeaseLost, QueueError, StoreError
 from .keeper import Keeper
+from .log import get_logger
 from .message import Message
 from .outcome import Ending, Settle
 from .retry import RetryPolicy
 from .run import Run
 from .source import Source
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 #: Seconds that a returned message is hidden for: after its first receive, and at most.
 BACK_OFF_FIRST = 5.0
@@ -22,6 +22,9 @@ BACK_OFF_MOST = 300.0
 #: Seconds that an invalid message is hidden for where it cannot go to a dead-letter queue: after
 #: its first receive; doubled with each further one, up to the most that SQS allows.
 INVALID_FIRST = 60.0
+
+#: Seconds by which SQS's 12 hours may have begun before a message was here.
+CLOCK_SLACK = 5.0
 
 #: Seconds before the end of SQS's 12 hours in which a running job's message can still be deleted.
 LIMIT_MARGIN = 60.0
@@ -55,13 +58,16 @@ class Settler:
     def keep(self, run: Run) -> None:
         """Keep the run's message, received just now, invisible until it is settled."""
         run.received_at = self._keeper.clock()
-        run.visibility = self._keeper.keep(
+        kept = self._keeper.keep(
             "visibility",
             self._visibility_timeout,
             lambda: self._renew(run),
             run.lose if self._sole_guard else lambda what, left: None,
             names=run.names,
         )
+        if self._sole_guard:
+            run.leases.add(kept)
+        run.visibility = kept
 
     def refresh(self, run: Run, delivered: Message) -> None:
         """The message was delivered again while its run is alive: the new handle is the one."""
@@ -69,6 +75,7 @@ class Settler:
         run.message.receive_count = delivered.receive_count
         if run.visibility is not None:
             run.visibility.abandon()
+            run.leases.discard(run.visibility)
         self.keep(run)
 
     def drop(self, delivered: Message, **names: str) -> None:
@@ -79,7 +86,7 @@ class Settler:
             log.warning("redelivery not deleted", reason=str(error), **names)
 
     def _renew(self, run: Run) -> None:
-        left = HIDE_MOST - (self._keeper.clock() - run.received_at)
+        left = self._can_be_hidden(run)
         if left > self._visibility_timeout / 3 + LIMIT_MARGIN:
             self._queue.hide_on(run.message, min(self._visibility_timeout, left))
         elif run.is_running:
@@ -91,16 +98,29 @@ class Settler:
             run.over()
         # One that waits becomes visible, and its next delivery starts the 12 hours anew.
 
-    def begin(self, run: Run, claim: Claim) -> None:
+    def check_attempts(self, run: Run) -> None:
+        """Raises AttemptsExhausted for a job that had its last attempt, and is still there.
+
+        Its dead letter was refused then: it is tried again, the job is not.
+        """
+        attempt = run.message.receive_count
+        if not self._at_most_once and self._retry.is_on and self._retry.exhausted(attempt - 1):
+            raise AttemptsExhausted(f"attempt {attempt - 1} was the last")
+
+    def begin(self, run: Run) -> None:
         """The command starts next. Raises StoreError or QueueError where it must not."""
         if self._at_most_once:
-            claim.done()
+            if run.claim is not None:
+                run.claim.done()
             self._queue.delete(run.message)
 
-    def settle(self, run: Run, claim: Claim | None, ending: Ending) -> None:
-        """Do to the message what the outcome asks for; never raises for a fault of a service."""
+    def settle(self, run: Run, ending: Ending, kept: Callable[[], None]) -> None:
+        """Do to the message what the outcome asks for; never raises for a fault of a service.
+
+        kept: returns once the end is in the history, which is before the message goes.
+        """
         try:
-            self._settle(run, claim, ending)
+            self._settle(run, ending, kept)
             log.debug("job settled", outcome=ending.outcome.value, **run.names())
         except LeaseLost as error:
             log.error("another host has the job now", reason=str(error), **run.names())
@@ -111,77 +131,93 @@ class Settler:
                 reason=str(error),
                 **run.names(),
             )
-        finally:
-            run.over()
-            if claim is not None:
-                # Whatever went wrong, its lease must end, or its redelivery waits for ever.
-                claim.abandon()
 
-    def _settle(self, run: Run, claim: Claim | None, ending: Ending) -> None:
+    def _settle(self, run: Run, ending: Ending, kept: Callable[[], None]) -> None:
         how = ending.outcome.settle
         if run.message.deleted:
-            self._mark_done(run, claim)
+            self._mark_done(run)
         elif how is Settle.RETURN:
-            self._return(run, claim, 0.0 if ending.at_once else _back_off(run))
+            self._return(run, 0.0 if ending.at_once else _back_off(run), kept)
         elif how is Settle.DEAD_LETTER:
-            self._dead_letter_invalid(run, ending)
+            self._dead_letter_invalid(run, ending, kept)
+        elif isinstance(ending.error, AttemptsExhausted):
+            self._give_up(run, ending.reason, kept)
         elif self._retry.wants(ending):
-            self._retry_later(run, claim, ending)
+            self._retry_later(run, ending, kept)
         else:
-            self._delete(run, claim)
+            self._delete(run, kept)
 
-    def _delete(self, run: Run, claim: Claim | None) -> None:
+    def _delete(self, run: Run, kept: Callable[[], None]) -> None:
         # First the mark, then the delete: a crash in between brings back a job known as done.
-        self._mark_done(run, claim)
+        self._mark_done(run)
+        kept()
         self._queue.delete(run.message)
 
-    def _mark_done(self, run: Run, claim: Claim | None) -> None:
-        if claim is not None:
+    def _mark_done(self, run: Run) -> None:
+        if run.claim is not None:
             try:
-                claim.done()
+                run.claim.done()
             except StoreError as error:
                 log.warning("job not marked as done", reason=str(error), **run.names())
 
-    def _return(self, run: Run, claim: Claim | None, seconds: float) -> None:
+    def _return(self, run: Run, seconds: float, kept: Callable[[], None]) -> None:
         # First the claim, then the message: whoever receives it next finds it free.
-        if claim is not None:
+        if run.claim is not None:
             try:
-                claim.release()
+                run.claim.release()
             except (StoreError, LeaseLost) as error:
                 log.warning("claim not released", reason=str(error), **run.names())
-        run.over()
-        self._queue.hide(run.message, seconds)
+        kept()
+        self._show_again(run, seconds)
 
-    def _retry_later(self, run: Run, claim: Claim | None, ending: Ending) -> None:
+    def _retry_later(self, run: Run, ending: Ending, kept: Callable[[], None]) -> None:
         attempt = run.message.receive_count
-        if not self._retry.exhausted(attempt):
-            seconds = self._retry.delay(attempt)
-            log.info("job retried later", attempt=attempt, wait=round(seconds), **run.names())
-            self._return(run, claim, seconds)
+        if self._retry.exhausted(attempt):
+            self._give_up(run, f"{ending.reason}, attempt {attempt} was the last", kept)
             return
-        reason = f"{ending.reason}, attempt {attempt} was the last"
-        if self._queue.dead_letter(run.message, reason):
+        seconds = self._retry.delay(attempt)
+        log.info("job retried later", attempt=attempt, wait=round(seconds), **run.names())
+        self._return(run, seconds, kept)
+
+    def _give_up(self, run: Run, reason: str, kept: Callable[[], None]) -> None:
+        """To the dead-letter queue; where that refuses it, once more later, without a run."""
+        try:
+            sent = self._queue.dead_letter(run.message, reason)
+        except QueueError as error:
+            log.error("dead letter refused; sent again later", reason=str(error), **run.names())
+            self._return(run, _back_off(run), kept)
+            return
+        if sent:
             log.error("job sent to the dead-letter queue", reason=reason, **run.names())
         else:
             log.error("job given up", reason=reason, body=run.message.body, **run.names())
-        self._delete(run, claim)
+        self._delete(run, kept)
 
-    def _dead_letter_invalid(self, run: Run, ending: Ending) -> None:
+    def _dead_letter_invalid(self, run: Run, ending: Ending, kept: Callable[[], None]) -> None:
         message = run.message
-        if self._queue.dead_letter(message, ending.reason):
-            log.error("message sent to the dead-letter queue", reason=ending.reason, **run.names())
-            self._queue.delete(message)
-            return
         seconds = min(HIDE_MOST, INVALID_FIRST * 2.0 ** min(message.receive_count - 1, 16))
-        log.error(
-            "invalid message stays in the queue, which has no dead-letter queue",
-            reason=ending.reason,
-            hidden_for=seconds,
-            body=message.body,
-            **run.names(),
-        )
-        run.over()
-        self._queue.hide(message, seconds)
+        told = {"reason": ending.reason, "hidden_for": seconds, "body": message.body}
+        told |= run.names()
+        try:
+            if self._queue.dead_letter(message, ending.reason):
+                log.error(
+                    "message sent to the dead-letter queue", reason=ending.reason, **run.names()
+                )
+                self._delete(run, kept)
+                return
+            log.error("invalid message stays in the queue, which has no dead-letter queue", **told)
+        except QueueError as error:
+            log.error("invalid message stays: dead letter refused", refused=str(error), **told)
+        kept()
+        self._show_again(run, seconds)
+
+    def _show_again(self, run: Run, seconds: float) -> None:
+        run.give_back()
+        self._queue.hide(run.message, max(0.0, min(seconds, self._can_be_hidden(run))))
+
+    def _can_be_hidden(self, run: Run) -> float:
+        """Seconds for which SQS hides the message at most, from now."""
+        return HIDE_MOST - (self._keeper.clock() - run.received_at) - CLOCK_SLACK
 
 
 def _back_off(run: Run) -> float:

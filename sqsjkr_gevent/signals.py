@@ -6,6 +6,9 @@ from contextlib import contextmanager
 
 import gevent
 
+#: Signals that ask for a stop; a second one skips the wait for running jobs.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+
 
 @contextmanager
 def handled(

@@ -1,6 +1,8 @@
 """From the config to the lock and throttle stores: ours by name, a user's by module:Class."""
 
 import importlib
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from .aws.client import Client, Observer, Session
@@ -10,7 +12,7 @@ from .backends.memory import MemoryLocker, MemoryTable, MemoryThrottler
 from .backends.sqlite import SqliteLocker, SqliteThrottler
 from .backends.sqlite_file import SqliteFile
 from .config import Config
-from .errors import ConfigError
+from .errors import ConfigError, SqsjkrError, StoreError
 from .locker import LeasedLocker, Locker, NoLocker
 from .throttler import LeasedThrottler, NoThrottler, Throttler
 
@@ -28,6 +30,23 @@ class Checked(Protocol):
 
     def check(self) -> None:
         """Raises StartError where it cannot be used, StoreError where it fails for now."""
+
+
+def checks(*stores: object) -> list[Callable[[], None]]:
+    """A check for each store that has one.
+
+    Raises StartError or StoreError, whatever the store of a user's own raises.
+    """
+    return [partial(_check, store) for store in stores if isinstance(store, Checked)]
+
+
+def _check(store: Checked) -> None:
+    try:
+        store.check()
+    except SqsjkrError:
+        raise
+    except Exception as error:
+        raise StoreError(f"{type(store).__name__} failed its check: {error!r}") from error
 
 
 @runtime_checkable

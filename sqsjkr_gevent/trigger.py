@@ -1,6 +1,5 @@
 """The life_time_trigger: a command that is told of a job past its life_time."""
 
-import structlog
 from gevent.lock import BoundedSemaphore
 
 from .duration import format_duration
@@ -8,10 +7,11 @@ from .environment import Environment
 from .errors import SqsjkrError, Stopping
 from .gotime import format_local
 from .job import Job
+from .log import get_logger
 from .process.runner import STOPPED, Runner
 from .run import Run
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 #: Seconds that a trigger may run.
 TIMEOUT = 60.0

@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 
-import structlog
-
 from .claims import Claims
 from .errors import OverLifeTime, SqsjkrError, Stopping
 from .executor import Executor
 from .job import Job
 from .locks import Locks
+from .log import get_logger
 from .outcome import Ending, Outcome, cause_of, outcome_of
 from .report import Report
 from .run import Run
@@ -16,7 +15,7 @@ from .settler import Settler
 from .slots import Slots
 from .trigger import Trigger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +50,39 @@ class Worker:
         self._report = report
 
     def work(self, run: Run) -> None:
-        """One message: parse, throttle, life time, lock, run, unlock, settle, report."""
-        claim = None
+        """One message: parse, throttle, life time, lock, run, unlock, settle, report.
+
+        Whoever calls has the run let go afterwards, whatever this raises.
+        """
+        ending = self._executed(run)
+        run.place.give()
+        run.ended = True
+        if ending.over_life_time:
+            ending = self._tell_trigger(run, ending)
+        self._conclude(run, ending)
+
+    def _executed(self, run: Run) -> Ending:
+        """How the job ended; all that keeps it from being run is an ending, too."""
+        ending: Ending | None = None
         try:
             run.job = Job.from_message(
                 run.message,
                 kill_over_life_time=self._defaults.kill_over_life_time,
                 timeout=self._defaults.timeout,
             )
-            claim = self._claims.claim(run)
+            run.claim = self._claims.claim(run)
+            self._settler.check_attempts(run)
             run.check_life_time()
             with self._locks.held(run) as token, self._slots.held(run):
-                self._settler.begin(run, claim)
+                self._settler.begin(run)
                 ending = self._executor.execute(run, token)
         except SqsjkrError as error:
-            ending = _not_run(run, error)
+            ending = ending or _not_run(run, error)
         except Exception as error:
-            log.exception("unforeseen fault; the job's message goes back", **run.names())
-            ending = Ending(Outcome.RETURNED, repr(error))
-        run.place.give()
-        run.ended = True
-        if ending.over_life_time:
-            ending = self._tell_trigger(run, ending)
-        self._report.ending(run, ending)
-        self._settler.settle(run, claim, ending)
-        self._report.ended(ending)
+            # Once the job has ended, nothing can make it one that is to be run again.
+            log.exception("unforeseen fault", **run.names())
+            ending = ending or Ending(Outcome.RETURNED, repr(error))
+        return ending
 
     def turn_away(self, run: Run, error: SqsjkrError) -> None:
         """Give the message back at once, unread, because of that."""
@@ -83,8 +90,11 @@ class Worker:
         ending = Ending(Outcome.RETURNED, reason, cause_of(error), at_once=True)
         log.info("job returned", reason=reason, **run.names())
         run.ended = True
-        self._report.ending(run, ending)
-        self._settler.settle(run, None, ending)
+        self._conclude(run, ending)
+
+    def _conclude(self, run: Run, ending: Ending) -> None:
+        kept = self._report.ending(run, ending)
+        self._settler.settle(run, ending, kept)
         self._report.ended(ending)
 
     def _tell_trigger(self, run: Run, ending: Ending) -> Ending:

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import gevent
-import structlog
 
 from ..batcher import Again, Batcher
 from ..config import AccountSection, SqsSection
 from ..depth import Numbers
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid
+from ..log import get_logger
 from ..message import Message
 from .client import CallError, Client, Observer, Session, is_denied
 from .lookup import find_queue
 from .pace import Pace
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 #: Most messages of one receive and most entries of one batch.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html

@@ -11,16 +11,16 @@ from functools import partial
 from pathlib import Path
 
 import gevent
-import structlog
 from gevent.event import Event
 
 from ..backoff import Backoff
 from ..clock import Clock
 from ..errors import StartError, StoreError
 from ..history import SERIES_OVER, Bucket, End, Kept, Query, Tally, bucket
+from ..log import get_logger
 from .sqlite_file import SqliteFile
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 #: Seconds that an end waits to be written with others.
 LINGER = 0.05

@@ -10,10 +10,9 @@ from gevent.queue import Queue
 
 from .. import log as logs
 from ..errors import CannotExecute, InvalidMessage, Stopping
-from ..kicker import STOP_SIGNALS
 from ..once import Once
 from ..outcome import Ending, Outcome
-from ..signals import handled
+from ..signals import STOP_SIGNALS, handled
 from .failing import FAILED, INTERRUPTED, MISUSED, one_line
 from .loading import load
 from .settings import Settings, conf_option

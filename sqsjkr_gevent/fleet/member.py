@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 
 import gevent
-import structlog
 
 from .. import log as logs
 from ..backends.history import SqliteHistory
@@ -12,6 +11,7 @@ from ..config import Config
 from ..errors import SqsjkrError
 from ..history import MEMORY_KEPT, History
 from ..kicker import Kicker
+from ..log import get_logger
 from ..own_process import settle_in
 from ..web import create_app
 from .fleet import Fleet, share
@@ -19,7 +19,7 @@ from .peers import Peers
 from .together import Together
 from .values import in_files
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class Member:

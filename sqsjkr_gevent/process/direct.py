@@ -33,6 +33,15 @@ _SHELLS_OWN = frozenset(
 #: How a file begins that the system executes by itself; a shell would run any other as a script.
 _EXECUTABLE = (b"\x7fELF", b"#!")
 
+#: Types of file systems whose files are elsewhere, as mountinfo names them up to a dot.
+_REMOTE = frozenset(
+    re.split(
+        r"\s+",
+        """9p afs autofs ceph cifs coda fuse fuseblk glusterfs gpfs lustre ncpfs nfs nfs4 smb3
+        smbfs""",
+    )
+)
+
 #: Where POSIX systems have it, whatever PATH a job asks for.
 SHELL = "/bin/sh"
 
@@ -53,31 +62,42 @@ def as_dash_ends(status: int) -> tuple[int, bytes]:
     return 128 + number, b"" if silent else f"{signal.strsignal(number)}\n".encode()
 
 
-def directly(command: str, env: Mapping[str, str]) -> tuple[str, list[str]] | None:
-    """The path of the program and its argv, None where a shell is needed.
-
-    env: the job's environment, whose PATH is searched.
-    """
+def words_of(command: str) -> list[str] | None:
+    """The words of a command that a shell would only execute; None where a shell is needed."""
     if not _PLAIN.fullmatch(command):
         return None
     words = command.split()
-    if not words or "=" in words[0] or words[0] in _SHELLS_OWN:
-        return None
-    path = words[0] if "/" in words[0] else _found(words[0], env.get("PATH", ""))
-    return (path, words) if path is not None and _is_executable(path) else None
+    return None if not words or "=" in words[0] or words[0] in _SHELLS_OWN else words
 
 
-def passed_on(env: Mapping[str, str]) -> Mapping[str, str] | None:
-    """The environment that a shell gives to what it executes; None where it leaves some out."""
-    if not all(map(_is_variable, env)):
-        return None
-    here = os.getcwd()  # noqa: PTH109  (on the way of every job)
-    told = env.get("PWD", "")
-    if told == here or (told.startswith("/") and _is_same(told, here)):
-        return env
+def program_of(word: str, search: str) -> str | None:
+    """The path of the program that a shell would execute for a command's first word.
+
+    search: the PATH. None where that is not sure, or where the file lies on another host, which may
+    not answer. It looks at files, so it may take any time: not to be called in the hub.
+    """
+    path = word if "/" in word else _found(word, search)
+    return path if path is not None and _is_executable(path) and not _is_remote(path) else None
+
+
+def same_directory(one: str, other: str) -> bool:
+    """Whether two paths are of one directory. It may take any time, as program_of."""
+    try:
+        return os.path.samefile(one, other)  # noqa: PTH121
+    except OSError:
+        return False
+
+
+def is_passed_on(env: Mapping[str, str]) -> bool:
+    """Whether a shell gives all of the environment to what it executes."""
+    return all(map(_is_variable, env))
+
+
+def with_directory(env: Mapping[str, str], directory: str) -> Mapping[str, str]:
+    """The environment with the PWD that a shell sets."""
     if isinstance(env, ChainMap):
-        return ChainMap({**env.maps[0], "PWD": here}, *env.maps[1:])
-    return {**env, "PWD": here}
+        return ChainMap({**env.maps[0], "PWD": directory}, *env.maps[1:])
+    return {**env, "PWD": directory}
 
 
 @lru_cache(maxsize=1000)
@@ -114,8 +134,23 @@ def _is_file(path: str) -> bool:
         return False
 
 
-def _is_same(one: str, other: str) -> bool:
+def _is_remote(path: str) -> bool:
+    """Whether to execute the file could wait for another host, or for what serves the files."""
+    return _kind_of_mount(os.path.realpath(path)) in _REMOTE
+
+
+def _kind_of_mount(path: str) -> str:
+    """The type of the file system that a path without links is on, "" where that is not known."""
     try:
-        return os.path.samefile(one, other)  # noqa: PTH121
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            lines = [line.split(" ") for line in file]
     except OSError:
-        return False
+        return ""
+    best, kind = "", ""
+    for fields in lines:
+        # https://www.kernel.org/doc/html/latest/filesystems/proc.html#proc-pid-mountinfo
+        point = fields[4].encode().decode("unicode_escape").rstrip("/")
+        within = path == point or path.startswith(f"{point}/")
+        if within and len(point) >= len(best):
+            best, kind = point, fields[fields.index("-") + 1]
+    return kind.partition(".")[0]

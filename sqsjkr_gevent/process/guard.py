@@ -6,24 +6,32 @@ import time
 from pathlib import Path
 from typing import Any
 
-import structlog
 from gevent import subprocess
 
 from ..clock import Clock
+from ..log import get_logger
 from . import watcher
+from .runs import Runs
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
+
+#: Seconds that the watcher has to end once it was told to.
+_FAREWELL_WITHIN = 5.0
 
 
 class Guard:
     """Ends the processes of this kicker should it die or stand still.
 
-    mark: the kicker's name, which begins the SQSJKR_RUN_ID of all its processes.
-    silence: seconds without a beat after which they are ended.
+    mark: the kicker's name, which begins the SQSJKR_RUN_ID of all its processes. runs: says which
+    of them belong to a run that is not over. silence: seconds without a beat after which those are
+    ended.
     """
 
-    def __init__(self, mark: str, silence: float, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, mark: str, runs: Runs, silence: float, clock: Clock = time.monotonic
+    ) -> None:
         self._mark = mark
+        self._runs = runs
         self._silence = silence
         self._clock = clock
         self._beat_at = clock()
@@ -38,8 +46,8 @@ class Guard:
             return
         try:
             self._watcher = self._spawn()
-        except OSError as error:
-            log.error("the watcher cannot be started; tried again", reason=str(error))
+        except (OSError, MemoryError) as error:
+            log.error("the watcher cannot be started; tried again", reason=repr(error))
             self._missing = True
             return
         self._missing = False
@@ -47,11 +55,16 @@ class Guard:
         self.beat()
 
     def _spawn(self) -> Any:
+        told = [self._mark, str(self._silence), str(self._runs.fd)]
+        if self._runs.directory is not None:
+            told.append(self._runs.directory)
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", watcher.__file__, self._mark, str(self._silence)],
+            [sys.executable, "-I", "-S", watcher.__file__, *told],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             env={},
+            pass_fds=[self._runs.fd],
             bufsize=0,
             start_new_session=True,
         )
@@ -67,7 +80,8 @@ class Guard:
             return
         if self._watcher.poll() is not None:
             log.warning("the watcher has ended; starting another", status=self._watcher.returncode)
-            self.stop()
+            self._watcher.stdin.close()
+            self._watcher = None
             self.start()
             return
         self._write(b".")
@@ -83,11 +97,15 @@ class Guard:
 
     def stop(self) -> None:
         """End the watcher, and wait for it; what jobs left running on purpose lives on."""
-        if self._watcher is not None:
-            self._write(watcher.FAREWELL)
-            self._watcher.stdin.close()
-            self._watcher.wait()
-            self._watcher = None
+        if self._watcher is None:
+            return
+        self._write(watcher.FAREWELL)
+        self._watcher.stdin.close()
+        try:
+            self._watcher.wait(_FAREWELL_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._watcher.kill()  # It is stopped itself, or waits for what does not end.
+        self._watcher = None
 
     def _write(self, data: bytes) -> None:
         try:

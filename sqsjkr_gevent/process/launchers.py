@@ -1,14 +1,13 @@
 """Which launcher a kicker uses."""
 
-import structlog
-
 from ..errors import ConfigError
+from ..log import get_logger
 from .launcher import Launcher
 from .libc import Unsupported
 from .plain import PlainLauncher
 from .spawn import SpawnLauncher
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def make_launcher(kind: str) -> Launcher:

@@ -51,13 +51,18 @@ class PosixSpawn:
     def descriptors(self, stdin: int, output: int) -> Any:
         """Have the child's 0 be `stdin`, its 1 and 2 `output`, and no other be open.
 
-        Both at least 3. What it returns may be used for any number of calls.
+        Both at least 3. What it returns may be used for any number of calls, and then goes to
+        forget_descriptors.
         """
         actions = self._make("posix_spawn_file_actions_init")
         for fd, number in ((stdin, 0), (output, 1), (output, 2)):
             self._do("posix_spawn_file_actions_adddup2", actions, fd, number)
         self._do("posix_spawn_file_actions_addclosefrom_np", actions, 3)
         return actions
+
+    def forget_descriptors(self, descriptors: Any) -> None:
+        """Give back the memory that libc took for them."""
+        self._do("posix_spawn_file_actions_destroy", descriptors)
 
     def spawn(self, path: bytes, descriptors: Any, argv: Vector, env: Vector) -> tuple[int, int]:
         """Start the program at `path`; answers 0 and the pid, or an errno and 0.

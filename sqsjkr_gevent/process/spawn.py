@@ -4,24 +4,22 @@ The hub makes the pipe and the arguments, a thread makes the call, the hub gets 
 of it costs more where the kicker has grown, since nothing is copied.
 """
 
+import errno
 import os
 import signal
-from collections import ChainMap, deque
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import gevent
 from gevent import monkey
-from gevent.hub import Waiter
 
 from .exits import Exits
 from .launcher import Child, output_pipe, start_error
 from .libc import PosixSpawn, longer, vector
+from .threads import Call, Threads
 
-# gevent's would run in the hub, or remember each child for a minute.
+# gevent's would run in the hub.
 _close = monkey.get_original("os", "close")
-_start_thread = monkey.get_original("_thread", "start_new_thread")
-_SimpleQueue: Any = monkey.get_original("queue", "SimpleQueue")
 
 #: One can spawn while another waits for the GIL; more only take it from the hub.
 THREADS = 2
@@ -30,33 +28,30 @@ THREADS = 2
 _FIRST = 3
 
 
-class _Start:
-    """One start on its way to a thread and back."""
+class _Start(Call):
+    """One posix_spawn; error: its errno, 0 for none."""
 
-    __slots__ = ("argv", "descriptors", "env", "error", "over", "path", "pid", "waiter")
+    __slots__ = ("argv", "descriptors", "env", "error", "path", "pid", "spawn")
 
-    def __init__(self, path: bytes, descriptors: Any, argv: Any, env: Any) -> None:
+    def __init__(
+        self,
+        spawn: Callable[..., tuple[int, int]],
+        path: bytes,
+        descriptors: Any,
+        argv: Any,
+        env: Any,
+    ) -> None:
+        super().__init__()
+        self.spawn = spawn
         self.path = path
         self.descriptors = descriptors
         self.argv = argv
         self.env = env
         self.error = 0
         self.pid = 0
-        self.over = False
-        self.waiter: Waiter[None] = Waiter()
 
-    def wait(self) -> BaseException | None:
-        """Wait until the thread is done with it; answers what was raised in here meanwhile.
-
-        Not to be cut short: until then the thread may use the descriptors.
-        """
-        raised = None
-        while not self.over:
-            try:
-                self.waiter.get()
-            except BaseException as error:  # noqa: BLE001  (raised again by the caller)
-                raised = error
-        return raised
+    def make(self) -> None:
+        self.error, self.pid = self.spawn(self.path, self.descriptors, self.argv, self.env)
 
 
 class _SpawnedChild:
@@ -111,10 +106,8 @@ class SpawnLauncher:
         self._variables = _Variables()
         #: By the number of the pipe's end, which the system gives out again and again.
         self._descriptors: dict[int, Any] = {}
-        self._starts = _SimpleQueue()
-        self._done: deque[_Start] = deque()
+        self._threads = Threads(THREADS)
         self._exits: Exits | None = None
-        self._wake: Any = None
 
     def start(
         self, path: str, argv: Sequence[str], env: Mapping[str, str], stdin: int | None = None
@@ -126,15 +119,26 @@ class SpawnLauncher:
             program = _encoded(path)
         except ValueError as error:
             raise start_error(error) from error
-        exits = self._exits or self._open()
+        if self._exits is None:
+            self._exits = Exits()
+        exits = self._exits
         reading, writing = output_pipe()
+        descriptors = None
         try:
-            start = _Start(program, self._descriptors_of(stdin, writing), arguments, variables)
+            descriptors = self._descriptors_of(stdin, writing)
+            start = _Start(self._libc.spawn, program, descriptors, arguments, variables)
+            self._threads.submit(start)
             exits.expect()
-            self._starts.put(start)
             raised = start.wait()
+        except BaseException:
+            _close(reading)
+            raise
         finally:
             _close(writing)
+            if stdin is not None and descriptors is not None:
+                self._libc.forget_descriptors(descriptors)
+        if start.raised is not None:
+            start.error = errno.ENOMEM  # All that a call into C can raise.
         if start.error:
             exits.failed()
             _close(reading)
@@ -150,22 +154,11 @@ class SpawnLauncher:
 
     def close(self) -> None:
         """See Launcher."""
+        self._threads.close()
         if self._exits is not None:
-            for _ in range(THREADS):
-                self._starts.put(None)
             self._exits.close()
-            self._wake.stop()
-            self._wake.close()
             self._exits = None
         _close(self._null)
-
-    def _open(self) -> Exits:
-        self._exits = Exits()
-        self._wake = gevent.get_hub().loop.async_()
-        self._wake.start(self._take_back)
-        for _ in range(THREADS):
-            _start_thread(self._serve, ())
-        return self._exits
 
     def _descriptors_of(self, stdin: int | None, writing: int) -> Any:
         if stdin is not None:
@@ -174,29 +167,6 @@ class SpawnLauncher:
         if made is None:
             made = self._descriptors[writing] = self._libc.descriptors(self._null, writing)
         return made
-
-    def _serve(self) -> None:
-        """In a thread: nothing of gevent may be used but the wake-up."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        take, spawn, give, wake = (
-            self._starts.get,
-            self._libc.spawn,
-            self._done.append,
-            self._wake.send,
-        )
-        while True:
-            start = take()
-            if start is None:
-                return
-            start.error, start.pid = spawn(start.path, start.descriptors, start.argv, start.env)
-            give(start)
-            wake()
-
-    def _take_back(self) -> None:
-        while self._done:
-            start = self._done.popleft()
-            start.over = True
-            start.waiter.switch(None)
 
 
 def _open_null() -> int:

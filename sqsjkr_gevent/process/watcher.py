@@ -1,17 +1,25 @@
 """A small process that outlives its kicker by a moment, to end the kicker's jobs.
 
-Run by its path, `python -I -S watcher.py MARK SILENCE`, so it imports nothing of the package and
-starts in milliseconds. Its stdin is a pipe that only the kicker writes to: each byte is a beat. At
-the end of the pipe, or after SILENCE seconds without a beat, it kills every process whose
-environment has SQSJKR_RUN_ID=MARK:..., whatever session or group that is in. A process has that
-only once it executes its command, which may come a moment after its kicker's death: so after the
-end of the pipe the watcher looks again, for some seconds, and the longer apart the later. No other
-kicker runs the jobs before that: their leases have more than SILENCE left.
+Run by its path, `python -I -S watcher.py MARK SILENCE RUNS [DIRECTORY]`, so it imports nothing of
+the package and starts in milliseconds. Its stdin is a pipe that only the kicker writes to: each
+byte is a beat. At the end of the pipe, or after SILENCE seconds without a beat, it kills every
+process whose environment has SQSJKR_RUN_ID=MARK:NUMBER, whatever session or group that is in, if
+the run of that number is in RUNS: what a finished job left running on purpose lives on. A process
+has its mark only once it executes its command, which may come a moment after its kicker's death: so
+after the end of the pipe the watcher looks again, for some seconds, and the longer apart the later.
+No other kicker runs the jobs before that: their leases have more than SILENCE left.
+
+RUNS is the descriptor of the kicker's file of live runs; see runs.py. DIRECTORY has the files of
+all kickers of this user and host. One whose lock is free belongs to a kicker that died together
+with its own watcher: whichever watcher finds it ends its jobs.
 """
 
+import errno
+import fcntl
 import os
 import select
 import signal
+import struct
 import sys
 import time
 
@@ -21,56 +29,79 @@ VARIABLE = "SQSJKR_RUN_ID"
 #: What a kicker writes that stops in order: what its jobs left running on purpose may live on.
 FAREWELL = b"q"
 
+#: Bytes of one number in a file of runs; 0 is no run.
+NUMBER = 8
+
 #: Most seconds after the end of the pipe in which a process may still come to its mark.
 _LATE_MOST = 5.0
 
 #: Seconds between two looks for processes that were forked while others were killed.
 _LOOK = 0.02
 
+#: Seconds in which what was sent SIGKILL must have ended; what has not is in the kernel's hands.
+_VANISH = 2.0
 
-def marked(mark: str) -> "list[int]":
-    """The processes that carry VARIABLE with the value `mark`, or `mark` and a colon and more."""
-    start = f"{VARIABLE}={mark}".encode()
+#: Seconds between two looks for kickers that died together with their watchers.
+_LOOK_AROUND = 2.0
+
+
+def marked() -> "list[tuple[int, str]]":
+    """All processes that carry VARIABLE, with its value. A zombie has no environment any more.
+
+    Raises OSError where there is no descriptor to look with.
+    """
+    name = f"{VARIABLE}=".encode()
     found = []
-    for name in os.listdir("/proc"):  # noqa: PTH208  (pathlib is slow to import and to run)
-        if not name.isdigit():
+    for entry in os.listdir("/proc"):  # noqa: PTH208  (pathlib is slow to import and to run)
+        if not entry.isdigit():
             continue
         try:
-            with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
-                environ = file.read()
-        except OSError:
+            with open(f"/proc/{entry}/environ", "rb") as file:  # noqa: PTH123
+                environ = b"\0" + file.read()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise  # Nothing can be seen now.
             continue  # It has ended, or it is another user's.
-        variables = environ.split(b"\0")
-        if any(v == start or v.startswith(start + b":") for v in variables):
-            found.append(int(name))
+        at = environ.find(b"\0" + name)
+        if at >= 0:
+            begin = at + 1 + len(name)
+            end = environ.find(b"\0", begin)
+            value = environ[begin : end if end >= 0 else len(environ)]
+            found.append((int(entry), value.decode("utf-8", "replace")))
     return found
 
 
-def kill_marked(mark: str, within: float = float("inf")) -> "list[int]":
-    """Kill them, and those that they fork meanwhile; answers which there were.
+def live(runs: int) -> "set[int]":
+    """The numbers in a file of runs."""
+    data = os.pread(runs, os.fstat(runs).st_size, 0)
+    count = len(data) // NUMBER
+    return {number for number in struct.unpack(f"={count}Q", data[: count * NUMBER]) if number}
 
-    within: seconds after which what not even SIGKILL has ended is left to itself.
-    """
-    killed: list[int] = []
-    until = time.monotonic() + within
+
+def kill_live(mark: str, runs: int) -> None:
+    """Kill the processes of a kicker's live runs, and those that they fork meanwhile."""
+    until = time.monotonic() + _VANISH
     while True:
-        alive = [pid for pid in marked(mark) if not _is_zombie(pid)]
+        wanted = {f"{mark}:{number}" for number in live(runs)}
+        try:
+            alive = [pid for pid, value in marked() if value in wanted]
+        except OSError:
+            alive = [0]  # The host is out of files: look again.
         if not alive or time.monotonic() > until:
-            return killed
-        for pid in alive:
+            return
+        for pid in filter(None, alive):
             try:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 continue
-            killed.append(pid)
         time.sleep(_LOOK)
 
 
-def _kill_late_ones(mark: str, within: float) -> None:
+def _kill_late_ones(mark: str, runs: int, within: float) -> None:
     until = time.monotonic() + within
     wait = _LOOK
     while True:
-        kill_marked(mark)
+        kill_live(mark, runs)
         left = until - time.monotonic()
         if left <= 0:
             return
@@ -78,28 +109,68 @@ def _kill_late_ones(mark: str, within: float) -> None:
         wait *= 2
 
 
-def _is_zombie(pid: int) -> bool:
+def _look_around(directory: str, mark: str) -> None:
+    """End the jobs of kickers that nobody watches any more."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
-            return file.read().rpartition(b")")[2].split()[0] == b"Z"
+        others = [name for name in os.listdir(directory) if name != mark]  # noqa: PTH208
     except OSError:
-        return True
-
-
-def main(mark: str, silence: float) -> None:
-    """Watch until the pipe ends."""
-    while True:
-        readable, _, _ = select.select([0], [], [], silence)
-        if not readable:
-            kill_marked(mark)
+        return
+    for name in others:
+        path = f"{directory}/{name}"
+        try:
+            runs = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
             continue
-        beats = os.read(0, 4096)
-        if FAREWELL in beats:
-            return
-        if not beats:
-            _kill_late_ones(mark, min(silence, _LATE_MOST))
-            return
+        try:
+            # Whoever lives holds it shared: the kicker, and its watcher, which inherited it.
+            fcntl.flock(runs, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kill_live(name, runs)
+            os.unlink(path)  # noqa: PTH108
+        except OSError:
+            pass  # Its kicker or its watcher lives.
+        finally:
+            os.close(runs)
+
+
+def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
+    """Watch until the pipe ends."""
+    # What stops a unit or a group as a whole must not end the watcher before the kicker.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    beat_at = looked_at = time.monotonic()
+    if directory is not None:
+        _look_around(directory, mark)
+    while True:
+        readable, _, _ = select.select([0], [], [], min(silence, _LOOK_AROUND))
+        now = time.monotonic()
+        if readable:
+            beats = os.read(0, 4096)
+            if FAREWELL in beats:
+                return
+            if not beats:
+                _kill_late_ones(mark, runs, min(silence, _LATE_MOST))
+                if directory is not None:
+                    _remove(f"{directory}/{mark}")
+                return
+            beat_at = now
+        elif now - beat_at >= silence:
+            kill_live(mark, runs)
+        if directory is not None and now - looked_at >= _LOOK_AROUND:
+            looked_at = now
+            _look_around(directory, mark)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)  # noqa: PTH108
+    except OSError:
+        pass
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(
+        sys.argv[1],
+        float(sys.argv[2]),
+        int(sys.argv[3]),
+        sys.argv[4] if len(sys.argv) > 4 else None,
+    )

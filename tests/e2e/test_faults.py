@@ -111,10 +111,10 @@ def test_no_job_starts_while_its_store_fails(aws, queue, table, tmp_path, kick, 
     proxies["dynamodb"].fail("*", "500")
     job_id = queue.send({"command": f"touch {tmp_path}/ran"})
     kicker.says("job returned", job_id=job_id)
-    kicker.says("a store still fails", deadline=30)
+    kicker.says("still failing; no messages are received", deadline=30)
     assert not (tmp_path / "ran").exists()
     proxies["dynamodb"].heal()
-    kicker.says("the stores answer again", deadline=30)
+    kicker.says("well again; messages are received", deadline=30)
     eventually((tmp_path / "ran").exists, deadline=60)
 
 
@@ -129,7 +129,7 @@ def test_a_table_that_is_deleted_under_way_stops_jobs_until_it_is_back(
     kicker = kick(settings(aws, queue, other)).started()
     other.drop()
     queue.send({"command": f"touch {tmp_path}/ran"})
-    kicker.says("a store still fails", deadline=30)
+    kicker.says("still failing; no messages are received", deadline=30)
     assert not (tmp_path / "ran").exists()
     create_table(aws, other.name)
     eventually((tmp_path / "ran").exists, deadline=60)

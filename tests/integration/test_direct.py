@@ -5,12 +5,13 @@ from collections import ChainMap
 from itertools import product
 from pathlib import Path
 
-import gevent
+import gevent.monkey
 import pytest
 
 from sqsjkr_gevent.process import direct
+from sqsjkr_gevent.process import programs as programs_module
 from sqsjkr_gevent.process import runner as runner_module
-from sqsjkr_gevent.process.direct import directly, passed_on
+from sqsjkr_gevent.process.programs import Programs
 from sqsjkr_gevent.process.runner import Runner
 from sqsjkr_gevent.process.spawn import SpawnLauncher
 
@@ -244,6 +245,12 @@ def variables(end):
     return sorted(line for line in lines if not line.startswith(("_=", "SHLVL=", "OLDPWD")))
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """On a loaded machine a look takes longer than a job waits for it."""
+    monkeypatch.setattr(programs_module, "PATIENCE", 30.0)
+
+
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_each_way_gives_the_same_status_and_output(place, env, shell, monkeypatch):
     """All commands of both lists, and where a command is executed directly it really is."""
@@ -262,15 +269,17 @@ def test_each_way_gives_the_same_status_and_output(place, env, shell, monkeypatc
         for command in some
     }
     assert len(commands) >= 300
+    programs = Programs()
     differ = []
     for command, plain in commands.items():
-        assert plain == (directly(command, env) is not None), command
+        assert plain == (programs.find(command, env) is not None), command
         ends = [runner.start(command, env).wait(timeout=30) for runner in runners]
         told = [
             (end.status, variables(end) if "env" in command else end.output.text()) for end in ends
         ]
         if told[0] != told[1]:
             differ.append((command, told))
+    programs.close()
     launcher.close()
     assert [] == differ
 
@@ -290,9 +299,11 @@ def test_each_way_gives_the_same_status_and_output(place, env, shell, monkeypatc
 )
 def test_the_jobs_own_path_is_searched(place, path, expected):
     """As far as what it finds does not depend on the shell."""
-    found = directly("told x", {"PATH": path.format(bin=place / "bin")})
+    programs = Programs()
+    found = programs.find("told x", {"PATH": path.format(bin=place / "bin")})
     assert (expected and expected.format(bin=place / "bin")) == (found and found[0])
-    assert None is directly("told x", {})
+    assert None is programs.find("told x", {})
+    programs.close()
 
 
 @pytest.mark.parametrize(
@@ -314,8 +325,10 @@ def test_the_environment_is_what_a_shell_passes_on(env, expected):
         return {name: value.replace("HERE", str(Path.cwd())) for name, value in mapping.items()}
 
     env = ChainMap(*map(here, env.maps)) if isinstance(env, ChainMap) else here(env)
-    passed = passed_on(env)
-    assert (expected and here(expected)) == (passed and dict(passed))
+    programs = Programs()
+    found = programs.find("/bin/cat", env)
+    assert (expected and here(expected)) == (found and dict(found[2]))
+    programs.close()
 
 
 def test_a_program_that_goes_away_is_told_by_the_shell(place, env, monkeypatch):
@@ -334,4 +347,44 @@ def test_a_program_that_goes_away_is_told_by_the_shell(place, env, monkeypatch):
     gone.chmod(0o755)
     end = gevent.spawn(lambda: runner.start("gone a", env).wait()).get(timeout=30)
     assert (127, "sh: 1: gone: not found\n") == (end.status, end.output.text())
+    launcher.close()
+
+
+def test_a_look_that_does_not_come_back_keeps_neither_the_job_nor_the_hub(env, monkeypatch):
+    """A mount whose server has gone: all take the shell until it answers."""
+    monkeypatch.setattr(programs_module, "PATIENCE", 0.05)
+    is_back = gevent.monkey.get_original("threading", "Event")()
+
+    def hang(word, search):
+        is_back.wait(60)
+
+    monkeypatch.setattr(programs_module, "program_of", hang)
+    programs = Programs()
+    looks = [programs.find("told x", env) for _ in range(3)]
+    ticked = gevent.spawn(lambda: True)
+    assert True is ticked.get(timeout=10)
+    assert [None] * 3 == looks
+    is_back.set()
+    programs.close()
+
+
+def test_a_program_on_a_file_system_of_another_host_is_left_to_the_shell(env, monkeypatch):
+    """To execute it may take for ever, and a thread that starts processes would hang with it."""
+    monkeypatch.setattr(direct, "_kind_of_mount", lambda path: "nfs4")
+    programs = Programs()
+    assert None is programs.find("cat x", env)
+    programs.close()
+    monkeypatch.undo()
+    assert "proc" == direct._kind_of_mount("/proc/version")
+
+
+def test_a_command_runs_though_the_working_directory_was_removed(env, tmp_path, monkeypatch):
+    """A deploy that tidies up; the shell has its own way with that."""
+    here = tmp_path / "release-1"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    here.rmdir()
+    launcher = SpawnLauncher()
+    runner = Runner(launcher, output_limit=1000, kill_grace=1)
+    assert 0 == runner.start("uname", env).wait(timeout=30).status
     launcher.close()

@@ -231,7 +231,7 @@ def test_kill_all_ends_all_that_runs(runner):
     processes = [runner.start("sleep 300", ENV) for _ in range(3)]
     runner.kill_all("stop")
     assert ["stop"] * 3 == [process.wait().killed for process in processes]
-    assert set() == runner._running
+    assert {} == runner._running
 
 
 @pytest.mark.parametrize("command", ["x" * 200_000, "echo a\0b"], ids=["too long", "NUL"])

@@ -5,7 +5,7 @@ import pytest
 from gevent.event import Event
 
 from sqsjkr_gevent.errors import OverLifeTime, Stopping
-from sqsjkr_gevent.places import Place, Places, WaitingRoom
+from sqsjkr_gevent.places import MAX_UNSETTLED, Place, Places, WaitingRoom
 from waiting import eventually
 
 
@@ -250,7 +250,7 @@ def works(places: Places, clock: Clock, *, every: float, receive_takes: float) -
         clock.now += every
         places.received_in(receive_takes)
         places.take(1)
-        Place(places).give()
+        Place(places).close()
 
 
 @pytest.mark.parametrize(
@@ -319,3 +319,20 @@ def test_gather_takes_what_there_is_after_its_linger(places):
 def test_gather_of_all_slots_is_a_full_batch(places):
     """More than there are is not waited for."""
     assert 5 == places.gather(10, 3600, 3600)
+
+
+def test_no_more_is_received_while_a_thousand_messages_cannot_be_settled(room):
+    """As where deletes are denied for hours: each of them is held, renewed, and takes memory."""
+    places = Places(10, room, waiting_most=1000)
+    ended = []
+    for _ in range(MAX_UNSETTLED):
+        assert 1 == places.take(1)
+        ended.append(Place(places))
+        ended[-1].give()
+    assert 0 == places.free
+    ended.pop().close()
+    assert 1 == places.free
+    for place in ended:
+        place.close()
+        place.close()
+    assert 10 == places.free

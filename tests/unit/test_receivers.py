@@ -41,7 +41,7 @@ def test_polls_that_end_empty_together_leave_one_receiver_and_not_none():
     places = Places(100, WaitingRoom(), waiting_most=100)
     admitted: list[Message] = []
     health = Health(receive_within=60)
-    circuit = Circuit([], lambda: None)
+    circuit = Circuit([], lambda: None, lambda error: None)
     receivers = Receivers(
         queue, places, health, admitted.extend, lambda failure: None, circuit, most=8
     )

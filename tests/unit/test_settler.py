@@ -5,7 +5,8 @@ import pytest
 
 from sqsjkr_gevent.claims import Claim
 from sqsjkr_gevent.config import RetrySection
-from sqsjkr_gevent.errors import QueueError
+from sqsjkr_gevent.errors import AttemptsExhausted, QueueError, StoreError
+from sqsjkr_gevent.job import Job
 from sqsjkr_gevent.keeper import Keeper
 from sqsjkr_gevent.message import Message
 from sqsjkr_gevent.outcome import Ending, Outcome
@@ -31,10 +32,14 @@ class Clock:
 class Queue:
     """Records what is asked of the queue. fails: what a dead letter raises."""
 
+    has_dead_letters = False
+    denied = False
+
     def __init__(self) -> None:
         self.hidden: list[float] = []
         self.deleted = 0
         self.fails: QueueError | None = None
+        self.dead_letters: list[str] = []
 
     def hide_on(self, message: Message, seconds: float) -> None:
         """Record it."""
@@ -46,14 +51,18 @@ class Queue:
 
     def delete(self, message: Message) -> None:
         """Record it."""
+        if self.denied:
+            raise QueueError("access denied")
         self.deleted += 1
         message.deleted = True
 
     def dead_letter(self, message: Message, reason: str) -> bool:
-        """There is none, or it fails."""
+        """Record it, unless it fails, or there is no queue for it."""
         if self.fails is not None:
             raise self.fails
-        return False
+        if self.has_dead_letters:
+            self.dead_letters.append(reason)
+        return self.has_dead_letters
 
 
 class Process:
@@ -64,13 +73,35 @@ class Process:
         raise AssertionError("killed")
 
 
+class KilledProcess:
+    """A process that notes why it is killed."""
+
+    def __init__(self) -> None:
+        self.killed: list[str] = []
+
+    def kill(self, reason: str, grace: float) -> None:
+        """Note it."""
+        self.killed.append(reason)
+
+
 class Throttler:
-    """Every claim is granted. lease: as the protocol has it."""
+    """Every claim is granted. lease: as the protocol has it. fails: what a release raises."""
 
     lease = VISIBILITY
 
     def __init__(self) -> None:
         self.renewed = 0
+        self.released = 0
+        self.fails: StoreError | None = None
+
+    def release(self, job_id: str, owner: str) -> None:
+        """Count it, unless it fails."""
+        if self.fails is not None:
+            raise self.fails
+        self.released += 1
+
+    def done(self, job_id: str, owner: str) -> None:
+        """Nothing to remember."""
 
     def renew(self, job_id: str, owner: str) -> None:
         """Count it."""
@@ -114,6 +145,17 @@ def run() -> Run:
     message = Message(id="m", body='{"command": "true"}', receipt_handle="r", sent_at=0.0)
     places = Places(1, WaitingRoom(), waiting_most=1)
     return Run(message, Place(places), "owner", lambda: 0.0)
+
+
+def kept() -> None:
+    """The history has the end at once."""
+
+
+def claimed(run: Run, keeper: Keeper, throttler: Throttler) -> None:
+    """The job of the run is its own."""
+    run.job = Job.from_message(run.message)
+    claim = run.claim = Claim(throttler, run)
+    claim.kept = keeper.keep("job", VISIBILITY, claim.renew, run.lose)
 
 
 def pass_time(clock: Clock, keeper: Keeper, hours: float) -> None:
@@ -167,28 +209,90 @@ def test_a_waiting_jobs_message_is_not_deleted_and_starts_anew_when_delivered_ag
 
 def test_a_claim_is_renewed_no_more_after_a_settle_that_failed(settler, queue, keeper, clock, run):
     """Renewed for ever, it would keep its redelivery waiting for ever."""
-    from sqsjkr_gevent.job import Job
-
-    run.job = Job.from_message(run.message)
     throttler = Throttler()
-    claim = Claim(throttler, run)
-    claim.kept = keeper.keep("job", VISIBILITY, claim.renew, run.lose)
+    claimed(run, keeper, throttler)
     settler.keep(run)
     queue.fails = QueueError("reset")
-    settler.settle(run, claim, Ending(Outcome.ERRORED, "exit 1", exit_status=1))
+    throttler.fails = StoreError("reset")
+    settler.settle(run, Ending(Outcome.ERRORED, "exit 1", exit_status=1), kept)
+    run.let_go()
     pass_time(clock, keeper, 1)
     assert (0, 0) == (throttler.renewed, queue.deleted)
 
 
+def test_a_dead_letter_that_is_refused_is_sent_again_later_without_a_run(
+    settler, queue, keeper, run
+):
+    """The job had its last attempt: its claim goes, and its message comes back after a back-off."""
+    throttler = Throttler()
+    claimed(run, keeper, throttler)
+    settler.keep(run)
+    queue.fails = QueueError("access denied")
+    settler.settle(run, Ending(Outcome.ERRORED, "exit 1", exit_status=1), kept)
+    [seconds] = queue.hidden
+    assert (True, 0, 1) == (2.5 <= seconds <= 5, queue.deleted, throttler.released)
+    run.message.receive_count = 2
+    with pytest.raises(AttemptsExhausted) as raised:
+        settler.check_attempts(run)
+    queue.fails, queue.has_dead_letters = None, True
+    ending = Ending(Outcome.FAILED, str(raised.value), "attempts", error=raised.value)
+    settler.settle(run, ending, kept)
+    assert (["attempt 1 was the last"], 1) == (queue.dead_letters, queue.deleted)
+
+
+def test_a_dead_letter_of_an_invalid_message_that_is_refused_keeps_it_hidden_longer_each_time(
+    settler, queue, run
+):
+    """As where there is no dead-letter queue; it is no hot loop."""
+    queue.fails = QueueError("access denied")
+    run.message.receive_count = 3
+    settler.settle(run, Ending(Outcome.INVALID, "no JSON"), kept)
+    assert ([240], 0) == (queue.hidden, queue.deleted)
+
+
+def test_no_message_is_shown_again_later_than_sqs_can_hide_it(settler, queue, keeper, clock, run):
+    """Beyond 12 hours from its receive SQS refuses the change, and would show it at once."""
+    settler.keep(run)
+    clock.now += 11.9 * HOUR
+    run.message.receive_count = 5000
+    settler.settle(run, Ending(Outcome.INVALID, "no JSON"), kept)
+    settler.settle(run, Ending(Outcome.RETURNED, "store"), kept)
+    assert [True, True] == [0 < seconds <= 0.1 * HOUR for seconds in queue.hidden]
+
+
+def test_a_run_under_a_sole_guard_goes_on_beyond_its_twelve_hours(
+    queue, keeper, clock, run, settler
+):
+    """Its message is deleted before, and so nobody else can get it: nothing is lost to anybody."""
+    settler._sole_guard = True
+    settler.keep(run)
+    with run.running(Process()):
+        pass_time(clock, keeper, 14)
+        assert (1, True) == (queue.deleted, run.message.deleted)
+
+
+def test_a_run_whose_delete_fails_at_its_twelve_hours_ends_under_a_sole_guard(
+    queue, keeper, clock, run, settler
+):
+    """Its message is shown to others then, and nothing else keeps them from it."""
+    settler._sole_guard = True
+    settler.keep(run)
+    process = KilledProcess()
+    queue.denied = True
+    with run.running(process):
+        pass_time(clock, keeper, 12)
+    assert ["lease"] == process.killed
+
+
 @pytest.mark.parametrize(
-    ("receives", "seconds"), [(1, 60), (2, 120), (5, 960), (10, 30720), (11, 43200), (5000, 43200)]
+    ("receives", "seconds"), [(1, 60), (2, 120), (5, 960), (10, 30720), (11, 43195), (5000, 43195)]
 )
 def test_an_invalid_message_without_a_dead_letter_queue_is_hidden_longer_each_time(
     settler, queue, run, receives, seconds
 ):
     """Doubled with each receive, up to the 12 hours that SQS allows; never deleted."""
     run.message.receive_count = receives
-    settler.settle(run, None, Ending(Outcome.INVALID, "no JSON"))
+    settler.settle(run, Ending(Outcome.INVALID, "no JSON"), kept)
     assert ([seconds], 0) == (queue.hidden, queue.deleted)
 
 

@@ -1,0 +1,114 @@
+"""Calls that may take their time, made in native threads, so that the hub goes on meanwhile."""
+
+import signal
+from collections import deque
+from typing import Any
+
+import gevent
+from gevent import monkey
+from gevent.hub import Waiter
+
+from ..errors import HostExhausted
+
+# gevent's own would run in the hub.
+_start_thread = monkey.get_original("_thread", "start_new_thread")
+_SimpleQueue: Any = monkey.get_original("queue", "SimpleQueue")
+
+
+class Call:
+    """One call on its way to a thread and back. make() is for a subclass to write."""
+
+    __slots__ = ("_waiter", "is_over", "raised")
+
+    def __init__(self) -> None:
+        self.is_over = False
+        #: What make() raised.
+        self.raised: Exception | None = None
+        self._waiter: Waiter[None] = Waiter()
+
+    def make(self) -> None:
+        """What it does. In a thread nothing of gevent may be used."""
+        raise NotImplementedError
+
+    def make_here(self) -> None:
+        """Make it, in whatever thread; what it raises is kept."""
+        try:
+            self.make()
+        except Exception as error:  # noqa: BLE001  (for whoever waits)
+            self.raised = error
+
+    def wait(self) -> BaseException | None:
+        """Wait until the thread is done with it; answers what was raised in here meanwhile.
+
+        Not to be cut short: until then the thread may use what the call refers to.
+        """
+        raised = None
+        while not self.is_over:
+            try:
+                self._waiter.get()
+            except BaseException as error:  # noqa: BLE001  (raised again by the caller)
+                raised = error
+        return raised
+
+    def done(self) -> None:
+        """In the hub: the thread is done with it."""
+        self.is_over = True
+        self._waiter.switch(None)
+
+
+class Threads:
+    """Up to `number` threads. They start with the first call, and live until close()."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._alive = 0
+        self._calls = _SimpleQueue()
+        self._done: deque[Call] = deque()
+        self._wake: Any = None
+
+    def submit(self, call: Call) -> None:
+        """Have the call made; whoever wants to know when waits for it.
+
+        Raises HostExhausted where there is no thread, and none can be started now.
+        """
+        if self._alive < self._number:
+            self._start()
+        self._calls.put(call)
+
+    def close(self) -> None:
+        """End the threads, once they are through with what was submitted."""
+        for _ in range(self._alive):
+            self._calls.put(None)
+        self._alive = 0
+        if self._wake is not None:
+            self._wake.stop()
+            self._wake.close()
+            self._wake = None
+
+    def _start(self) -> None:
+        if self._wake is None:
+            self._wake = gevent.get_hub().loop.async_()
+            self._wake.start(self._take_back)
+        while self._alive < self._number:
+            try:
+                _start_thread(self._serve, (self._wake,))
+            except RuntimeError as error:
+                if not self._alive:
+                    raise HostExhausted(f"the host cannot start a thread: {error}") from error
+                return  # Fewer do as well; the next call tries for more.
+            self._alive += 1
+
+    def _serve(self, wake: Any) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        take, give, send = self._calls.get, self._done.append, wake.send
+        while True:
+            call = take()
+            if call is None:
+                return
+            call.make_here()
+            give(call)
+            send()
+
+    def _take_back(self) -> None:
+        while self._done:
+            self._done.popleft().done()
