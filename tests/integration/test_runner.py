@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import uuid
 from collections import Counter
 from pathlib import Path
 
@@ -16,9 +17,14 @@ from gevent import subprocess as gevent_subprocess
 from gevent.pool import Pool
 
 from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted
+from sqsjkr_gevent.process import runner as runner_module
+from sqsjkr_gevent.process import text as text_module
+from sqsjkr_gevent.process import threads as threads_module
+from sqsjkr_gevent.process import watcher
 from sqsjkr_gevent.process.plain import PlainLauncher
 from sqsjkr_gevent.process.runner import Exit, Runner
 from sqsjkr_gevent.process.spawn import SpawnLauncher
+from sqsjkr_gevent.process.watcher import VARIABLE
 from waiting import eventually
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -116,9 +122,14 @@ def test_only_descriptors_0_to_2_are_open_in_the_job(runner, tmp_path):
 SIGNALS_CHILD = """
 from gevent import monkey; monkey.patch_all()
 import os, signal, sys
+from sqsjkr_gevent.process import runner as runner_module
+from sqsjkr_gevent.process import text as text_module
+from sqsjkr_gevent.process import threads as threads_module
+from sqsjkr_gevent.process import watcher
 from sqsjkr_gevent.process.plain import PlainLauncher
 from sqsjkr_gevent.process.runner import Runner
 from sqsjkr_gevent.process.spawn import SpawnLauncher
+from sqsjkr_gevent.process.watcher import VARIABLE
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])
@@ -338,3 +349,167 @@ class TestSpawnLauncher:
         assert [PlainLauncher, SpawnLauncher, SpawnLauncher] == [
             type(make_launcher(kind)) for kind in ("plain", "spawn", "auto")
         ]
+
+
+@pytest.fixture
+def marked(launcher, tmp_path):
+    """A runner whose processes carry a mark, and their environment."""
+    mark = f"test-{uuid.uuid4().hex}:1"
+    return Runner(launcher, output_limit=1000, kill_grace=0.3), {**ENV, VARIABLE: mark}
+
+
+def with_mark(env) -> list[int]:
+    """The living processes of that run."""
+    return [pid for pid, mark in watcher.marked() if mark == env[VARIABLE]]
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        "timeout 300 sleep 301",
+        "setsid -w sleep 301",
+        "setsid sh -c 'trap \"\" TERM; sleep 301; sleep 302'",
+        "(setsid sleep 301 &); setsid -f sleep 302; sleep 303",
+        "sh -c 'while :; do setsid -f sleep 301; sleep 0.01; done'",
+    ],
+)
+def test_a_kill_finds_what_left_the_process_group(marked, escape):
+    """With its output elsewhere nothing tells that it runs on, beside the lock's next holder."""
+    runner, env = marked
+    process = runner.start(f"{{ {escape}; }} >/dev/null 2>&1", env)
+    eventually(lambda: len(with_mark(env)) >= 2)
+    process.kill("timeout")
+    assert "timeout" == process.wait().killed
+    assert [] == with_mark(env)
+
+
+def test_what_left_the_group_may_end_by_itself_as_well(marked, tmp_path):
+    """It gets SIGTERM like the rest, and once; kill_grace holds for it, too."""
+    runner, env = marked
+    trap = f"trap 'echo term >> {tmp_path}/told; exit 0' TERM"
+    runner._kill_grace = 30
+    process = runner.start(
+        f"setsid -w sh -c '{trap.replace(chr(39), chr(34))}; touch {tmp_path}/ready;"
+        f" while :; do sleep 0.05; done' >/dev/null 2>&1",
+        env,
+    )
+    eventually((tmp_path / "ready").exists)
+    process.kill("stop")
+    process.wait()
+    assert "term\n" == (tmp_path / "told").read_text()
+    assert [] == with_mark(env)
+
+
+def test_a_later_kill_brings_the_end_forward_and_never_puts_it_off(runner, tmp_path):
+    """A lost lease leaves seconds, and a kill for a timeout may be under way with a minute."""
+    process = runner.start(f"trap '' TERM; touch {tmp_path}/ready; sleep 301; sleep 302", ENV)
+    eventually((tmp_path / "ready").exists)
+    process.kill("timeout", grace=300)
+    process.kill("lease", grace=0.2)
+    process.kill("stop", grace=600)
+    end = gevent.spawn(process.wait).get(timeout=60)
+    assert (-9, "timeout") == (end.status, end.killed)
+
+
+def test_whatever_raises_while_a_process_runs_it_is_over_afterwards(marked):
+    """A log that cannot be written, no memory: its lock goes next."""
+    runner, env = marked
+
+    def fail_while_it_runs():
+        with runner.start("sleep 301 & timeout 300 sleep 302", env) as process:
+            eventually(lambda: len(with_mark(env)) >= 3)
+            raise ZeroDivisionError(process)
+
+    with pytest.raises(ZeroDivisionError) as raised:
+        fail_while_it_runs()
+    assert ([], True) == (with_mark(env), raised.value.args[0].is_over)
+
+
+def test_a_process_that_nobody_could_be_told_of_is_killed(marked, monkeypatch):
+    """It had started when the memory for what belongs to it was not to be had."""
+    runner, env = marked
+
+    def fail(*arguments):
+        eventually(lambda: with_mark(env))
+        raise MemoryError
+
+    monkeypatch.setattr(runner_module, "OutputReader", fail)
+    with pytest.raises(HostExhausted):
+        runner.start("sleep 301", env)
+    eventually(lambda: [] == with_mark(env))
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EMFILE, "none"), OSError(errno.ENOSPC, "none")])
+def test_a_text_that_cannot_be_handed_over_is_a_host_that_is_exhausted(runner, monkeypatch, fault):
+    """No descriptor, no space: the trigger is not started, and nothing else is lost."""
+
+    def fail(*arguments):
+        raise fault
+
+    monkeypatch.setattr(text_module.os, "memfd_create", fail)
+    with pytest.raises(HostExhausted):
+        runner.start("cat", ENV, stdin="text")
+
+
+def test_a_text_needs_no_directory(runner, monkeypatch):
+    """As on a read-only root without a temporary one."""
+    monkeypatch.setattr("tempfile.tempdir", "/no/such/directory")
+    assert "text" == runner.start("cat", ENV, stdin="text").wait().output.text()
+
+
+def test_a_text_leaves_nothing_behind_in_the_c_library(monkeypatch):
+    """270 bytes for each trigger, before."""
+    launcher = SpawnLauncher()
+    calls = Counter()
+    do = launcher._libc._do
+
+    def count(function, *arguments):
+        calls[function] += 1
+        do(function, *arguments)
+
+    monkeypatch.setattr(launcher._libc, "_do", count)
+    runner = Runner(launcher, output_limit=1000, kill_grace=0.5)
+    for _ in range(3):
+        runner.start("cat", ENV, stdin="text").wait()
+    assert 3 == calls["posix_spawn_file_actions_init"]
+    assert 3 == calls["posix_spawn_file_actions_destroy"]
+    launcher.close()
+
+
+def test_without_a_thread_a_start_fails_at_once_and_the_next_one_may_succeed(monkeypatch):
+    """Under `ulimit -u`, a limit of a container: nothing waits for ever, and all recovers."""
+    told = []
+    launcher = SpawnLauncher()
+    runner = Runner(launcher, output_limit=1000, kill_grace=0.5, on_start=told.append)
+
+    def fail(*arguments):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threads_module, "_start_thread", fail)
+        for _ in range(3):
+            with pytest.raises(HostExhausted):
+                gevent.spawn(runner.start, "true", ENV).get(timeout=30)
+    assert 0 == runner.start("true", ENV).wait().status
+    assert [HostExhausted] * 3 + [type(None)] == list(map(type, told))
+    launcher.close()
+
+
+def test_one_thread_is_enough_to_start_processes(monkeypatch):
+    """And the other one is started as soon as it can be."""
+    launcher = SpawnLauncher()
+    runner = Runner(launcher, output_limit=1000, kill_grace=0.5, direct=False)
+    start, started = threads_module._start_thread, []
+
+    def one(*arguments):
+        if started:
+            raise RuntimeError("can't start new thread")
+        started.append(start(*arguments))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threads_module, "_start_thread", one)
+        assert 0 == runner.start("true", ENV).wait().status
+    assert 1 == launcher._threads._alive
+    assert 0 == runner.start("true", ENV).wait().status
+    assert 2 == launcher._threads._alive
+    launcher.close()

@@ -284,3 +284,34 @@ def test_loop_turns_and_beats_until_it_is_stopped(monkeypatch: pytest.MonkeyPatc
     keeper.loop(lambda: (beats.append(True), gevent.sleep(0), stop()))  # type: ignore[func-returns-value]
     assert [True] == renewed
     assert beats
+
+
+def test_all_leases_are_renewed_at_once_when_the_walls_clock_jumps_ahead():
+    """A virtual machine that was paused: its own clocks stood still, the others' went on."""
+    wall = [5000.0]
+    scene = Scene()
+    scene.keeper = Keeper(lambda: scene.now, lambda: wall[0])
+    scene.keep()
+    wall[0] += 1
+    scene.at(1)
+    assert [] == scene.asked
+    wall[0] += 301
+    scene.at(2)
+    assert [2.0] == scene.asked
+    wall[0] += 1
+    scene.at(3)
+    assert [2.0] == scene.asked
+    wall[0] -= 600  # Put back, it says nothing of a pause.
+    scene.at(4)
+    assert [2.0] == scene.asked
+
+
+def test_a_renewal_that_raises_anything_at_all_is_tried_again(scene: Scene) -> None:
+    """As one of a store of a user's own: the lease may be ours still."""
+    scene.keep()
+    scene.fault = ZeroDivisionError("theirs")
+    scene.at(10.1)
+    scene.fault = None
+    scene.at(12)
+    assert [10.1, 12.0] == scene.asked
+    assert [] == scene.lost

@@ -1,0 +1,190 @@
+"""The log, written to what cannot be written to: a full disk, a reader that stalls or has gone."""
+
+import json
+import os
+
+import gevent
+import pytest
+import structlog
+from gevent import monkey
+
+from sqsjkr_gevent import log as logs
+from sqsjkr_gevent import log_writer as module
+from sqsjkr_gevent.log_writer import LogWriter
+from waiting import eventually
+
+
+@pytest.fixture
+def pipe():
+    """Both ends."""
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            pass
+
+
+def told(count: int) -> str:
+    """The line about lines that are missing."""
+    return f"{count} missing"
+
+
+def read(fd: int) -> str:
+    """What is in the pipe now."""
+    os.set_blocking(fd, False)
+    text = b""
+    while True:
+        try:
+            piece = os.read(fd, 65536)
+        except BlockingIOError:
+            return text.decode()
+        if not piece:
+            return text.decode()
+        text += piece
+
+
+def test_lines_come_out_whole_and_in_their_order(pipe):
+    """Also those that are longer than a pipe takes at once, and text that is no UTF-8."""
+    reading, writing = pipe
+    writer = LogWriter(writing, told)
+    lines = [f"line {number} " + "x" * (number * 37 % 6000) for number in range(20)] + ["\udc80"]
+    for line in lines:
+        writer.write(line)
+    text = ""
+
+    def all_of_it():
+        nonlocal text
+        text += read(reading)
+        return text.count("\n") == len(lines)
+
+    eventually(all_of_it)
+    assert [*lines[:-1], "\\udc80"] == text.splitlines()
+    assert (True, 0) == (writer.flush(10), writer.dropped)
+
+
+def test_a_full_disk_raises_nothing_and_is_told_once_there_is_room(tmp_path):
+    """/dev/full is the kernel's own full disk."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    writer = LogWriter(full, told)
+    for number in range(5):
+        writer.write(f"lost {number}")
+    assert (True, 5) == (writer.flush(10), writer.dropped)
+    file = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    os.dup2(file, full)
+    writer.write("there is room")
+    assert writer.flush(10)
+    assert "5 missing\nthere is room\n" == (tmp_path / "log").read_text()
+
+
+def test_a_reader_that_stalls_keeps_nobody_waiting_and_loses_only_what_is_too_much(pipe):
+    """The hub goes on; the reader gets what fits, and then how many lines are missing."""
+    reading, writing = pipe
+    writer = LogWriter(writing, told, most=200_000)
+    ticked = gevent.spawn(lambda: True)
+    for number in range(5000):
+        writer.write(f"{number} " + "x" * 100)
+    assert True is ticked.get(timeout=10)
+    dropped = writer.dropped
+    assert 0 < dropped < 5000
+    lines: list[str] = []
+
+    def all_of_it():
+        lines.extend(read(reading).splitlines())
+        return writer.flush(0)
+
+    eventually(all_of_it)
+    writer.write("last")
+    eventually(lambda: all_of_it() and "last" in lines)
+    assert [f"{dropped} missing"] == [line for line in lines if "missing" in line]
+    assert 5000 - dropped + 2 == len(lines)
+
+
+def test_a_reader_that_has_gone_raises_nothing(pipe):
+    """SIGPIPE is ignored by Python, and the error by the writer."""
+    reading, writing = pipe
+    monkey.get_original("os", "close")(reading)
+    writer = LogWriter(writing, told)
+    writer.write("nobody reads this")
+    assert (True, 1) == (writer.flush(10), writer.dropped)
+
+
+def test_without_a_thread_lines_are_written_where_that_takes_no_time(pipe, monkeypatch):
+    """Under a limit of threads; a pipe that is full costs the line, not the hub."""
+
+    def fail(*arguments):
+        raise RuntimeError("can't start new thread")
+
+    reading, writing = pipe
+    monkeypatch.setattr(module, "_start_thread", fail)
+    writer = LogWriter(writing, told)
+    writer.write("one")
+    for _ in range(1000):
+        writer.write("x" * 4000)
+    assert writer.dropped > 900
+    assert "one" == read(reading).splitlines()[0]
+    monkeypatch.undo()
+    writer.write("two")
+    assert writer.flush(10)
+    assert [f"{writer.dropped} missing", "two"] == read(reading).splitlines()
+
+
+def test_a_line_that_was_cut_is_not_stuck_to_the_next_one(pipe, monkeypatch):
+    """A disk takes a part of it, and then no more; later it has room again."""
+    reading, writing = pipe
+    writes = module._write
+    limit = [3]
+
+    def little(fd, data):
+        if limit[0] == 0:
+            raise OSError(28, "No space left on device")
+        written = writes(fd, data[: limit[0]])
+        limit[0] -= written
+        return written
+
+    monkeypatch.setattr(module, "_write", little)
+    writer = LogWriter(writing, told)
+    writer.write("abcdef")
+    assert writer.flush(10)
+    limit[0] = 1000
+    writer.write("next")
+    assert writer.flush(10)
+    assert ["abc", "1 missing", "next"] == read(reading).splitlines()
+
+
+def test_a_logger_raises_nothing_whatever_structlog_is_made_to_do():
+    """As in a program that has a log of its own."""
+
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    before = structlog.get_config()
+    structlog.configure(processors=[fail], cache_logger_on_first_use=False)
+    try:
+        log = logs.get_logger("x")
+        for tell in (log.debug, log.info, log.warning, log.error, log.exception):
+            assert None is tell("event", field=1)
+    finally:
+        structlog.configure(**before)
+
+
+@pytest.mark.parametrize(("form", "count"), [("json", 3), ("text", 3)])
+def test_the_line_about_missing_lines_has_the_form_of_the_others(form, count):
+    """Whoever reads JSON reads nothing else."""
+    line = {"json": logs._dropped_as_json, "text": logs._dropped_as_text}[form](count)
+    if form == "json":
+        assert (3, "warning") == (json.loads(line)["count"], json.loads(line)["level"])
+    assert "lines of the log were dropped" in line
+
+
+def test_others_write_to_the_log_in_whole_lines(pipe):
+    """Python's warnings, gevent's tracebacks."""
+    reading, writing = pipe
+    writer = LogWriter(writing, told)
+    stream = logs._Stream(writer)
+    print("one", 2, file=stream)
+    stream.write("three\nfo")
+    assert writer.flush(10)
+    assert "one 2\nthree\n" == read(reading)
+    assert (writing, False) == (stream.fileno(), stream.isatty())
