@@ -31,12 +31,13 @@ class Circuit:
         self._observe = observe
         self._backoff = Backoff(1.0, 15.0)
         self._probing: gevent.Greenlet[[], None] | None = None
+        self._stopped = False
         self.closed = Event()
         self.closed.set()
 
     def trip(self, error: SqsjkrError) -> None:
         """A store failed, or the host could not start a process."""
-        if self.closed.is_set():
+        if self.closed.is_set() and not self._stopped:
             self.closed.clear()
             self._observe(error)
             log.error("no messages are received while this fails", reason=str(error))
@@ -47,7 +48,8 @@ class Circuit:
         self._backoff.succeeded()
 
     def stop(self) -> None:
-        """Probe no more."""
+        """Probe no more, whatever fails."""
+        self._stopped = True
         if self._probing is not None:
             self._probing.kill()
 

@@ -90,6 +90,7 @@ class Kicker:
         self._numbers = count(1)
         self._stop = self.parts.stopping
         self._hurry = Event()
+        self._checks: list[Callable[[], None]] = []
         self._failure: BaseException | None = None
         self._ran = False
 
@@ -178,11 +179,12 @@ class Kicker:
         parts = self.parts
         retention = self._persist(parts.queue.open)
         stores = Stores(self._config, parts.session, parts.observer("dynamodb"))
-        locker = as_leased_locker(self._locker or stores.locker())
-        throttler = as_leased_throttler(self._throttler or stores.throttler(retention))
-        for check in checks(locker, throttler):
+        locker = self._locker or stores.locker()
+        throttler = self._throttler or stores.throttler(retention)
+        self._checks = checks(locker, throttler)
+        for check in self._checks:
             self._persist(check)
-        return locker, throttler
+        return as_leased_locker(locker), as_leased_throttler(throttler)
 
     def _persist(self, call: Callable[[], T]) -> T:
         """Call until it succeeds. Raises StartError, or Stopping where a stop comes first."""
@@ -200,7 +202,7 @@ class Kicker:
         config, parts = self._config, self.parts
         self._settler = parts.settler(config, throttler)
         circuit = Circuit(
-            [*checks(locker, throttler), parts.runner.probe],
+            [*self._checks, parts.runner.probe],
             lambda: parts.health.forgive("dynamodb"),
             partial(parts.health.observer("kicker"), "receive"),
         )

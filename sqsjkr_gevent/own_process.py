@@ -3,6 +3,7 @@
 import gc
 
 import gevent
+from gevent.hub import Hub
 
 from . import log as logs
 
@@ -10,6 +11,8 @@ from . import log as logs
 def settle_in() -> None:
     """Have this process spend less on each job; once the log is as it stays."""
     logs.for_good()
+    # Without the memory for a greenlet a job would stay where it is for ever: end, and start anew.
+    Hub.SYSTEM_ERROR = (*Hub.SYSTEM_ERROR, MemoryError)
     # Where each greenlet was spawned, which only gevent's own debugging asks for.
     gevent.config.track_greenlet_tree = False
     # What lives until the end need not be looked at by every collection, and a job makes some

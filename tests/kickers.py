@@ -56,6 +56,7 @@ class KickerProcess:
         *,
         arguments: tuple[str, ...] = (),
         env: dict[str, str] | None = None,
+        stderr: int = subprocess.STDOUT,
         **popen: Any,
     ) -> None:
         number = len(list(directory.glob("kicker-*.toml")))
@@ -68,7 +69,7 @@ class KickerProcess:
                 env={**os.environ, **aws.env, **(env or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
-                stderr=subprocess.STDOUT,
+                stderr=stderr,
                 cwd=directory,
                 **popen,
             )

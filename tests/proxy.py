@@ -60,7 +60,7 @@ class Proxy:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def fail(self, operation: str, kind: str, times: float = float("inf")) -> Fault:
-        """Fail the next calls of an operation so."""
+        """Fail the next calls of an operation so; "late" holds their answers back until heal()."""
         self.faults[operation] = Fault(kind, times)
         return self.faults[operation]
 
@@ -105,6 +105,8 @@ class Proxy:
                 answer_head, answer_body, _ = _read(upstream.makefile("rb")) or (b"", b"", "")
                 if kind == "reset after":
                     break
+                if kind == "late":
+                    self._healed.wait()
                 if kind == "truncated":
                     client.sendall(answer_head + answer_body[: len(answer_body) // 2])
                     break

@@ -96,7 +96,7 @@ class Guard:
         return self._was_silent_at is not None and self._was_silent_at >= moment
 
     def stop(self) -> None:
-        """End the watcher, and wait for it; what jobs left running on purpose lives on."""
+        """End the watcher, and wait for it; it takes what still runs of a live run along."""
         if self._watcher is None:
             return
         self._write(watcher.FAREWELL)

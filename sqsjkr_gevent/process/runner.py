@@ -163,8 +163,7 @@ class Process:
     def _terminate(self) -> None:
         try:
             self._signal(signal.SIGTERM)
-            if self._mark is not None:
-                self._strays.signal(self._mark, signal.SIGTERM, but_group=self.pid)
+            self._signal_strays(signal.SIGTERM)
             self._wait_for_end()
         finally:
             self._end()
@@ -173,7 +172,7 @@ class Process:
         """Until nothing is left of it, or its time to end by itself is up."""
         look = _LOOK
         while (left := self._kill_at - time.monotonic()) > 0:
-            if self._over.is_set() and not self._signal(0) and not self._has_strays():
+            if self._over.is_set() and self._left() == []:
                 return
             self._sooner.clear()
             self._sooner.wait(min(left, look))
@@ -184,13 +183,12 @@ class Process:
         until = time.monotonic() + _VANISH
         try:
             while True:
-                left = self._signal(signal.SIGKILL)
-                if self._mark is not None:
-                    left = self._strays.signal(self._mark, signal.SIGKILL) or left
-                if not left:
+                self._signal(signal.SIGKILL)
+                left = self._signal_strays(signal.SIGKILL)
+                if left == []:
                     break
                 if time.monotonic() >= until:
-                    log.error("processes of a job that was killed do not end", run=self._mark)
+                    log.error("processes of a killed job do not end", run=self._mark, pids=left)
                     break
                 gevent.sleep(_LOOK)
         finally:
@@ -198,19 +196,34 @@ class Process:
             if self._over.is_set():
                 self._on_over(self)
 
-    def _has_strays(self) -> bool:
-        return self._mark is not None and self._strays.find(self._mark) != []
+    def _left(self) -> list[int] | None:
+        """Its living processes; None where they cannot be seen now."""
+        return self._strays.find(self._mark, self._group())
 
-    def _signal(self, number: int) -> bool:
-        """Signal the group; answers whether there is one."""
+    def _signal_strays(self, number: int) -> list[int] | None:
+        """Signal those that left the group; answers all that were there, as _left."""
+        left = self._left()
+        for pid in left or ():
+            try:
+                if os.getpgid(pid) != self.pid:
+                    os.kill(pid, number)
+            except OSError:
+                continue  # It has ended, or it is root's by now.
+        return left
+
+    def _group(self) -> int | None:
+        """The number of its group, None where that may be another's."""
         # Once the leader is reaped its number may be another's, but not while the group lives.
-        if self._exited and Path(f"/proc/{self.pid}").exists():
-            return False
-        try:
-            os.killpg(self.pid, number)
-        except (ProcessLookupError, PermissionError):
-            return False
-        return True
+        return None if self._exited and Path(f"/proc/{self.pid}").exists() else self.pid
+
+    def _signal(self, number: int) -> None:
+        """Signal the group."""
+        group = self._group()
+        if group is not None:
+            try:
+                os.killpg(group, number)
+            except (ProcessLookupError, PermissionError):
+                pass
 
     def _exit(self) -> None:
         self._exited = True

@@ -1,31 +1,37 @@
-"""Processes that left their job's process group, found by the mark in their environment."""
+"""Processes of a job, wherever they went: by the mark in their environment, or by their group."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 
 import gevent
 from gevent.event import AsyncResult
 
 from ..errors import HostExhausted
 from .threads import Call, Threads
-from .watcher import marked
+from .watcher import mark_of
+
+#: A run's mark, and the process group of its command, None where that number may be another's.
+Wanted = tuple[str | None, int | None]
 
 
 class _Look(Call):
     """One look through /proc."""
 
-    __slots__ = ("found", "marks")
+    __slots__ = ("found", "wanted")
 
-    def __init__(self, marks: Collection[str]) -> None:
+    def __init__(self, wanted: list[Wanted]) -> None:
         super().__init__()
-        self.marks = marks
-        self.found: Mapping[str, list[int]] = {}
+        self.wanted = wanted
+        self.found: Mapping[Wanted, list[int]] = {}
 
     def make(self) -> None:
-        found: dict[str, list[int]] = {mark: [] for mark in self.marks}
-        for pid, mark in marked():
-            if mark in found:
-                found[mark].append(pid)
+        found: dict[Wanted, list[int]] = {one: [] for one in self.wanted}
+        by_mark: dict[str | None, Wanted] = {one[0]: one for one in self.wanted if one[0]}
+        by_group = {one[1]: one for one in self.wanted if one[1] is not None}
+        for pid, group in _living():
+            one = by_group.get(group) or by_mark.get(mark_of(pid))
+            if one is not None:
+                found[one].append(pid)
         self.found = found
 
 
@@ -34,37 +40,21 @@ class Strays:
 
     def __init__(self) -> None:
         self._threads = Threads(1)
-        self._asked: dict[str, AsyncResult[list[int] | None]] = {}
+        self._asked: dict[Wanted, AsyncResult[list[int] | None]] = {}
         self._looking = False
 
-    def find(self, mark: str) -> list[int] | None:
-        """The living processes that carry that mark, those of its group among them.
+    def find(self, mark: str | None, group: int | None) -> list[int] | None:
+        """The living processes that carry that mark or are of that group; a zombie is not living.
 
         None where it cannot be seen now, as where this process is out of descriptors.
         """
-        asked = self._asked.get(mark)
+        asked = self._asked.get((mark, group))
         if asked is None:
-            asked = self._asked[mark] = AsyncResult()
+            asked = self._asked[mark, group] = AsyncResult()
             if not self._looking:
                 self._looking = True
                 gevent.spawn(self._look)
         return asked.get()
-
-    def signal(self, mark: str, number: int, *, but_group: int | None = None) -> bool:
-        """Send them a signal, but to those of that process group.
-
-        Answers whether there are any, or may be.
-        """
-        all_of_it = self.find(mark)
-        if all_of_it is None:
-            return True
-        found = [pid for pid in all_of_it if but_group is None or _group(pid) != but_group]
-        for pid in found:
-            try:
-                os.kill(pid, number)
-            except OSError:
-                continue  # It has ended, or it is root's by now.
-        return bool(found)
 
     def close(self) -> None:
         """Look no more."""
@@ -79,13 +69,23 @@ class Strays:
                 look.wait()
             except HostExhausted:
                 look.make_here()  # A kill must not wait for better times.
-            for mark, answer in asked.items():
-                answer.set(look.found.get(mark))
+            for wanted, answer in asked.items():
+                answer.set(look.found.get(wanted))
         self._looking = False
 
 
-def _group(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except OSError:
-        return None
+def _living() -> Iterator[tuple[int, int]]:
+    """All processes but zombies, with their groups. Raises OSError where there is no descriptor."""
+    for name in os.listdir("/proc"):  # noqa: PTH208  (thousands, each time)
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                # The name of the program, in parentheses, may hold anything. See proc_pid_stat(5).
+                state, _, group = file.read().rpartition(b")")[2].split(maxsplit=3)[:3]
+        except FileNotFoundError:
+            continue
+        except ProcessLookupError:
+            continue
+        if state not in (b"Z", b"X"):
+            yield int(name), int(group)

@@ -26,7 +26,7 @@ import time
 #: The variable that marks the processes of a run; its value is MARK:NUMBER.
 VARIABLE = "SQSJKR_RUN_ID"
 
-#: What a kicker writes that stops in order: what its jobs left running on purpose may live on.
+#: What a kicker writes that ends by itself, so that no process is about to come to its mark.
 FAREWELL = b"q"
 
 #: Bytes of one number in a file of runs; 0 is no run.
@@ -45,30 +45,30 @@ _VANISH = 2.0
 _LOOK_AROUND = 2.0
 
 
-def marked() -> "list[tuple[int, str]]":
-    """All processes that carry VARIABLE, with its value. A zombie has no environment any more.
+def mark_of(pid: int) -> "str | None":
+    """The value of VARIABLE of a process; a zombie has no environment any more.
 
     Raises OSError where there is no descriptor to look with.
     """
-    name = f"{VARIABLE}=".encode()
-    found = []
-    for entry in os.listdir("/proc"):  # noqa: PTH208  (pathlib is slow to import and to run)
-        if not entry.isdigit():
-            continue
-        try:
-            with open(f"/proc/{entry}/environ", "rb") as file:  # noqa: PTH123
-                environ = b"\0" + file.read()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                raise  # Nothing can be seen now.
-            continue  # It has ended, or it is another user's.
-        at = environ.find(b"\0" + name)
-        if at >= 0:
-            begin = at + 1 + len(name)
-            end = environ.find(b"\0", begin)
-            value = environ[begin : end if end >= 0 else len(environ)]
-            found.append((int(entry), value.decode("utf-8", "replace")))
-    return found
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
+            environ = b"\0" + file.read()
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise
+        return None  # It has ended, or it is another user's.
+    name = f"\0{VARIABLE}=".encode()
+    begin = environ.find(name) + len(name)
+    if begin < len(name):
+        return None
+    end = environ.find(b"\0", begin)
+    return environ[begin : end if end >= 0 else len(environ)].decode("utf-8", "replace")
+
+
+def marked() -> "list[tuple[int, str]]":
+    """All processes that carry VARIABLE, with its value. Raises OSError as mark_of does."""
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
+    return [(pid, mark) for pid in pids if (mark := mark_of(pid)) is not None]
 
 
 def live(runs: int) -> "set[int]":
@@ -146,6 +146,7 @@ def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
         if readable:
             beats = os.read(0, 4096)
             if FAREWELL in beats:
+                kill_live(mark, runs)  # None, but where the kicker ends by a fault of its own.
                 return
             if not beats:
                 _kill_late_ones(mark, runs, min(silence, _LATE_MOST))

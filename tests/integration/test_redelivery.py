@@ -1,0 +1,41 @@
+"""A message that comes again in the very moment in which its run lets it go."""
+
+import gevent
+
+from sqsjkr_gevent import Config, Kicker
+from sqsjkr_gevent.message import Message
+from sqsjkr_gevent.outcome import Outcome
+from sqsjkr_gevent.testing import FakeLocker, FakeQueue, FakeThrottler, run_all
+
+
+class Quick(FakeQueue):
+    """One that delivers a message again before whoever gave it back hears that it did."""
+
+    def hide(self, message: Message, seconds: float) -> None:
+        """Give it back, and let others go first."""
+        super().hide(message, seconds)
+        gevent.sleep(0.2)
+
+
+class Failing(FakeLocker):
+    """A locker that fails once."""
+
+    failed = False
+
+    def lock(self, lock_id: str, event_id: str) -> None:
+        """Fail, the first time."""
+        if not self.failed:
+            self.failed = True
+            raise OSError("no store")
+        super().lock(lock_id, event_id)
+
+
+def test_a_message_that_comes_back_while_its_run_still_ends_is_run(tmp_path):
+    """Taken for the old run's own, it was kept from everybody until a restart, and never run."""
+    conf = Config.new(account_id="123456789012", region="eu-west-1", queue_name="jobs")
+    queue = Quick()
+    queue.send({"command": f"touch {tmp_path}/ran", "lock_id": "L"})
+    kicker = Kicker(conf, queue=queue, locker=Failing(), throttler=FakeThrottler())
+    run_all(kicker, queue)
+    assert (1, True) == (kicker.stats[Outcome.SUCCEEDED], (tmp_path / "ran").exists())
+    assert {} == kicker._runs
