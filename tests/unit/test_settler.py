@@ -301,3 +301,15 @@ def test_a_redelivery_of_a_deleted_message_is_deleted_by_its_own_handle(settler,
     delivered = Message(id="m", body="", receipt_handle="new", sent_at=0.0)
     settler.drop(delivered)
     assert (1, True) == (queue.deleted, delivered.deleted)
+
+
+def test_a_job_is_marked_as_done_before_its_end_is_in_the_history_and_then_deleted(
+    settler, queue, keeper, run
+):
+    """A slow disk must not widen the time in which a kill has a finished job run again."""
+    throttler, steps = Throttler(), []
+    claimed(run, keeper, throttler)
+    throttler.done = lambda job_id, owner: steps.append("marked")
+    queue.delete = lambda message: steps.append("deleted")
+    settler.settle(run, Ending(Outcome.SUCCEEDED, "exit 0"), lambda: steps.append("kept"))
+    assert ["marked", "kept", "deleted"] == steps
