@@ -46,6 +46,16 @@ def web_url(value: object) -> str:
     return str(value)
 
 
+def port_or_any(value: object) -> int | Literal["any"]:
+    """A TCP port, or "any": one that is free, which the system chooses."""
+    if value == "any":
+        return "any"
+    try:
+        return int(integer(1, 65535)(value))
+    except ValueError:
+        raise wrong('1 to 65535, or "any"', value) from None
+
+
 def token(value: object) -> str:
     """What a client shows to be let in; it has to fit into a header of HTTP."""
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]{8,}", value):

@@ -85,7 +85,7 @@ def _is_taken(section: KickerSection) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(section.stats_socket) == 0
     family, kind, _, _, address = socket.getaddrinfo(
-        section.stats_host, section.stats_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        section.stats_host, section.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -17,7 +17,7 @@ def listens(section: KickerSection, pids: Iterable[int]) -> bool:
     if not _NET.exists():
         return True
     if section.stats_socket is None:
-        wanted = set(_of_port(section.stats_port))
+        wanted = set(_of_port(section.port))
     else:
         wanted = set(_of_file(Path(section.stats_socket).name))
     return any(_holds(pid, wanted) for pid in pids)

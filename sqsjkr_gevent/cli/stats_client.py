@@ -36,9 +36,9 @@ class StatsClient:
         self._section = section
         self._within = within
         self.address = section.stats_socket or f"{section.stats_host}:{section.stats_port}"
-        if section.stats_socket is None and section.stats_port == 0:
+        if section.stats_socket is None and section.stats_port == "any":
             raise ConfigError(
-                "kicker.stats_port is 0, any port: name that of the running kicker by --stats-port"
+                'kicker.stats_port is "any": name that of the running kicker by --stats-port'
             )
 
     def get(self, path: str, **query: object) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class StatsClient:
         if section.stats_socket is not None:
             return _UnixConnection(section.stats_socket, self._within)
         host = _ANY.get(section.stats_host, section.stats_host)
-        return HTTPConnection(host, section.stats_port, timeout=self._within)
+        return HTTPConnection(host, section.port, timeout=self._within)
 
     def _headers(self) -> dict[str, str]:
         token = self._section.stats_token

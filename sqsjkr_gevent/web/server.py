@@ -27,7 +27,7 @@ class StatsServer:
     def __init__(self, app: Flask, section: KickerSection) -> None:
         self._path = section.stats_socket
         if self._path is None:
-            listener = _listen_tcp(section.stats_host, section.stats_port)
+            listener = _listen_tcp(section.stats_host, section.port)
         else:
             listener = _listen_unix(self._path)
         self.address = listener.getsockname()
