@@ -403,6 +403,19 @@ def test_a_backoff_above_its_maximum_is_an_error() -> None:
         new().replace(retry__max_backoff=1)
 
 
+def test_at_most_once_on_a_fifo_queue_is_refused() -> None:
+    """The message is deleted before its job runs, and with it goes the order of its group."""
+    fifo = written("sqs", "queue_name", '"jobs.fifo"')
+    assert "at_least_once" == loads(fifo).sqs.delivery
+    once = fifo.replace("[sqs]", "[sqs]\ndelivery = 'at_most_once'")
+    assert error(once).startswith("conf.toml: sqs.delivery: at_most_once deletes a message before")
+    assert "set at_least_once, or take a standard queue" in error(once)
+    with pytest.raises(ConfigError, match=r"^Config\.new: sqs\.delivery"):
+        new(queue_name="jobs.fifo", delivery="at_most_once")
+    with pytest.raises(ConfigError, match=r"^Config\.replace: sqs\.delivery"):
+        new(queue_name="jobs.fifo").replace(sqs__delivery="at_most_once")
+
+
 def test_overrides_come_before_the_file_and_none_is_no_override() -> None:
     """What the command line hands on: every option, given or not."""
     overrides = {
