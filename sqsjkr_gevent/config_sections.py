@@ -23,6 +23,7 @@ from .config_values import (
     backend_name,
     days,
     exit_code_list,
+    host_names,
     inherited_names,
     is_loopback,
     port_or_any,
@@ -86,6 +87,7 @@ class KickerSection:
     stats_port: int | Literal["any"] = key(zero_as(STATS_PORT, port_or_any), default=STATS_PORT)
     stats_socket: str | None = key(optional(text), default=None)
     stats_host: str = key(text, default="127.0.0.1")
+    stats_hosts: tuple[str, ...] = key(host_names, default=())
     stats_token: str | None = key(optional(token), default=None)
     kill_over_life_time: bool = key(boolean, default=False)
     timeout: float = key(duration(), default=0.0)

@@ -71,6 +71,8 @@ TABLE: list[tuple[str, str, object, str, object, list[str]]] = [
     ("kicker", "stats_port", 8061, "65535", 65535, ['"http"']),
     ("kicker", "stats_socket", None, '"/run/x.sock"', "/run/x.sock", ["1", '" "']),
     ("kicker", "stats_host", "127.0.0.1", '"::"', "::", ['""', "1"]),
+    ("kicker", "stats_hosts", (), '["kick.example", "K-1"]', ("kick.example", "K-1"), ['"x"', "1"]),
+    ("kicker", "stats_hosts", (), "[]", (), ['["a:8061"]', '["http://a"]', '[""]', "[1]"]),
     ("kicker", "stats_token", None, '"abcDEF-_12~"', "abcDEF-_12~", ['"short"', '"a b c d e"']),
     ("kicker", "kill_over_life_time", False, "true", True, ["1", '"true"']),
     ("kicker", "timeout", 0.0, '"1h"', 3600.0, ["-1", '"-1s"', "1.5", '"1"']),
