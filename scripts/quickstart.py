@@ -119,7 +119,7 @@ def samples(home: Path) -> list[Sample]:
 def start(home: Path) -> Local:
     """Start local mode, and wait until it receives."""
     trigger = f"cat >>{home}/triggered; echo >>{home}/triggered"
-    options = ["--dir", str(home), "--stats-port", "0", "--log-format", "json"]
+    options = ["--dir", str(home), "--stats-port", "any", "--log-format", "json"]
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
             [*COMMAND, "local", *options, "--life-time-trigger", trigger],

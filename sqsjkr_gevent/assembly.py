@@ -81,6 +81,8 @@ class Parts:
             self.session, config.account, config.sqs, observe=self.observer("sqs")
         )
         self.depth = QueueDepth(self.queue.depth)
+        #: By which it may be asked, beside those that this host has anyway.
+        self.host_names = (kicker.stats_host, *kicker.stats_hosts)
         #: Of the last jobs that started, in seconds.
         self.waits: deque[float] = deque(maxlen=RECENT)
         self.guard = Guard(self.name, self.runs, _silence(config))

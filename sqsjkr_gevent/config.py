@@ -143,6 +143,14 @@ def _build(given: Given, origin: str, environ: Mapping[str, str]) -> Config:
 
 def _checked_whole(config: Config, origin: str) -> Config:
     """What no key can be asked alone."""
+    sqs = config.sqs
+    if sqs.delivery == "at_most_once" and sqs.queue_name.endswith(".fifo"):
+        # SQS gives a group's next message out once the one before it is deleted.
+        raise ConfigError(
+            f"{origin}: sqs.delivery: at_most_once deletes a message before its job runs, and a "
+            f"FIFO queue would then let two jobs of a group run at once: set at_least_once, or "
+            f"take a standard queue"
+        )
     retry = config.retry
     if retry.backoff > retry.max_backoff:
         raise ConfigError(

@@ -54,14 +54,15 @@ def matching(pattern: str, expected: str) -> Check:
     return check
 
 
-def choice(*names: str) -> Check:
-    """One of the names."""
+def choice(*names: str, any_case: bool = False) -> Check:
+    """One of the names. any_case: in capitals as well, which the value then lacks."""
 
     def check(value: object) -> str:
-        if not isinstance(value, str) or value not in names:
-            near = nearest(value, names) if isinstance(value, str) else ""
+        given = value.lower() if any_case and isinstance(value, str) else value
+        if not isinstance(given, str) or given not in names:
+            near = nearest(given, names) if isinstance(given, str) else ""
             raise ValueError(f"{wrong('one of ' + ', '.join(names), value)}{near}")
-        return value
+        return given
 
     return check
 
@@ -86,6 +87,16 @@ def integer(low: int, high: int | None = None) -> Check:
         return value
 
     return check
+
+
+def zero_as(default: int, check: Check) -> Check:
+    """The same, and the default for a 0, which is how sqsjkr's users leave a number out."""
+
+    def check_or_default(value: object) -> Any:
+        is_zero = isinstance(value, int) and not isinstance(value, bool) and value == 0
+        return default if is_zero else check(value)
+
+    return check_or_default
 
 
 def duration(

@@ -52,18 +52,33 @@ KEYWORDS: Mapping[str, Name] = {f"{section}_{key}": (section, key) for section, 
 
 
 def from_tables(tables: Mapping[str, object], origin: str) -> Given:
-    """What a TOML file gives; ConfigError for a name that is none."""
+    """What a TOML file gives, names in any case, as sqsjkr takes them.
+
+    ConfigError for a name that is none, and for one that is there in two spellings.
+    """
     given: Given = {}
-    for section, table in tables.items():
+    for section, written in _spellings(tables, "[{}]", origin).items():
+        table = tables[written]
         if section not in SECTIONS:
-            raise _unknown_section(section, table, origin)
+            raise _unknown_section(written, table, origin)
         if not isinstance(table, Mapping):
             raise ConfigError(f"{origin}: {section}: expected a section, written [{section}]")
-        for key, value in table.items():
+        for key, spelt in _spellings(table, f"{section}.{{}}", origin).items():
             if (section, key) not in CHECKS:
-                raise ConfigError(f"{origin}: unknown key {section}.{key}{_near(section, key)}")
-            given[section, key] = value, origin
+                raise ConfigError(f"{origin}: unknown key {section}.{spelt}{_near(section, key)}")
+            given[section, key] = table[spelt], origin
     return given
+
+
+def _spellings(table: Mapping[str, object], form: str, origin: str) -> dict[str, str]:
+    """Each name in lower case, and as it is written. form: how an error shows a name."""
+    written: dict[str, str] = {}
+    for name in table:
+        other = written.setdefault(name.lower(), name)
+        if other != name:
+            both = f"{form.format(other)} and {form.format(name)}"
+            raise ConfigError(f"{origin}: {both} are the same: write one of them")
+    return written
 
 
 def from_keywords(keywords: Mapping[str, object], origin: str) -> Given:
@@ -105,13 +120,13 @@ def check(name: Name, value: object, origin: str) -> object:
 def _unknown_section(section: str, table: object, origin: str) -> ConfigError:
     if isinstance(table, Mapping):
         return ConfigError(f"{origin}: unknown section [{section}]{nearest(section, SECTIONS)}")
-    return ConfigError(f"{origin}: the key {section} is in no section{_near('', section)}")
+    return ConfigError(f"{origin}: the key {section} is in no section{_near('', section.lower())}")
 
 
 def _near(section: str, key: str) -> str:
     """The nearest key: of the same section, else the same key of another one."""
     own = [name for where, name in CHECKS if where == section]
-    elsewhere = [f"{where}.{name}" for where, name in CHECKS if name == key.lower()]
+    elsewhere = [f"{where}.{name}" for where, name in CHECKS if name == key]
     if elsewhere:
         return f"; did you mean {' or '.join(elsewhere)}?"
     if own:

@@ -7,14 +7,26 @@ it. All durations are seconds.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .config_checks import Check, boolean, choice, duration, integer, matching, optional, text
+from .config_checks import (
+    Check,
+    boolean,
+    choice,
+    duration,
+    integer,
+    matching,
+    optional,
+    text,
+    zero_as,
+)
 from .config_values import (
     account_id,
     backend_name,
     days,
     exit_code_list,
+    host_names,
     inherited_names,
     is_loopback,
+    port_or_any,
     token,
     web_url,
 )
@@ -26,6 +38,9 @@ MAX_WAIT = 20
 #: SQS keeps a message from 60 seconds to 14 days (MessageRetentionPeriod, the same page).
 MIN_RETENTION = 60
 MAX_RETENTION = 14 * 24 * 3600
+#: Those of sqsjkr, for a 0 as well.
+SLOTS = 20
+STATS_PORT = 8061
 #: Seconds; ends are removed once a minute.
 MIN_KEEP = 60
 
@@ -67,11 +82,12 @@ class SqsSection:
 class KickerSection:
     """[kicker]: how jobs are run. Where stats_socket is set, stats_port is not used."""
 
-    max_concurrent_num: int = key(integer(1), default=20)
+    max_concurrent_num: int = key(zero_as(SLOTS, integer(1)), default=SLOTS)
     life_time_trigger: str | None = key(optional(text), default=None)
-    stats_port: int = key(integer(0, 65535), default=8061)
+    stats_port: int | Literal["any"] = key(zero_as(STATS_PORT, port_or_any), default=STATS_PORT)
     stats_socket: str | None = key(optional(text), default=None)
     stats_host: str = key(text, default="127.0.0.1")
+    stats_hosts: tuple[str, ...] = key(host_names, default=())
     stats_token: str | None = key(optional(token), default=None)
     kill_over_life_time: bool = key(boolean, default=False)
     timeout: float = key(duration(), default=0.0)
@@ -81,6 +97,11 @@ class KickerSection:
     inherit_env: bool | tuple[str, ...] = key(inherited_names, default=True)
     max_waiting: int = key(integer(1), default=1000)
     launcher: str = key(choice("auto", "spawn", "plain"), default="auto")
+
+    @property
+    def port(self) -> int:
+        """The stats_port as it is bound to: 0 is any that is free."""
+        return 0 if self.stats_port == "any" else self.stats_port
 
     @property
     def is_open(self) -> bool:
@@ -130,5 +151,7 @@ class HistorySection:
 class LogSection:
     """[log]: what is written, and how."""
 
-    level: str = key(choice("debug", "info", "warn", "warning", "error"), default="info")
+    level: str = key(
+        choice("debug", "info", "warn", "warning", "error", any_case=True), default="info"
+    )
     format: str = key(choice("text", "json"), default="text")

@@ -46,6 +46,16 @@ def web_url(value: object) -> str:
     return str(value)
 
 
+def port_or_any(value: object) -> int | Literal["any"]:
+    """A TCP port, or "any": one that is free, which the system chooses."""
+    if value == "any":
+        return "any"
+    try:
+        return int(integer(1, 65535)(value))
+    except ValueError:
+        raise wrong('1 to 65535, or "any"', value) from None
+
+
 def token(value: object) -> str:
     """What a client shows to be let in; it has to fit into a header of HTTP."""
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]{8,}", value):
@@ -84,6 +94,14 @@ def exit_code_list(value: object) -> tuple[int, ...] | Literal["any"]:
         raise wrong('a list of exit codes, 1 to 255, or "any"', value) from None
 
 
+def host_names(value: object) -> tuple[str, ...]:
+    """A list of the names of hosts, without ports."""
+    try:
+        return tuple(str(_host_name(name)) for name in _list(value))
+    except ValueError:
+        raise wrong("a list of host names, without ports", value) from None
+
+
 def inherited_names(value: object) -> bool | tuple[str, ...]:
     """True for the whole environment, or the names of the variables; false is no names."""
     if isinstance(value, bool):
@@ -94,6 +112,7 @@ def inherited_names(value: object) -> bool | tuple[str, ...]:
         raise wrong("true, false or a list of variable names", value) from None
 
 
+_host_name = matching(r"[A-Za-z0-9._-]+", "the name of a host")
 _variable_name = matching(r"[^=\0]+", "the name of a variable")
 
 

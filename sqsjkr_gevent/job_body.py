@@ -1,6 +1,6 @@
 """The body of a message: JSON text to checked values, one key at a time.
 
-Each check takes a value that is there (never null) and raises InvalidMessage, which names the
+Each check takes a value that is there (not null) and raises InvalidMessage, which names the
 key and what was expected. Values of `command` and `envs` are never shown: they can be secrets.
 """
 
@@ -66,7 +66,10 @@ def seconds(key: str, value: object) -> float:
 
 
 def environment(body: Mapping[str, Any]) -> dict[str, str]:
-    """What `envs` or `env` gives: sqsjkr reads the first, its README names the second."""
+    """What `envs` or `env` gives: sqsjkr reads the first, its README names the second.
+
+    A value that is null is the empty string, as Go's encoding/json has it.
+    """
     if "envs" in body and "env" in body:
         raise InvalidMessage("envs and env: expected one of them, got both")
     key = "envs" if "envs" in body else "env"
@@ -79,7 +82,9 @@ def environment(body: Mapping[str, Any]) -> dict[str, str]:
                 f"{key}: expected names that are not empty and without =, got {reprlib.repr(name)}"
             )
     return {
-        string(f"a name in {key}", name): string(f"{key}.{reprlib.repr(name)[1:-1]}", one)
+        string(f"a name in {key}", name): string(
+            f"{key}.{reprlib.repr(name)[1:-1]}", "" if one is None else one
+        )
         for name, one in value.items()
     }
 

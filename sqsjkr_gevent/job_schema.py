@@ -52,7 +52,8 @@ def _duration(sign: str, least: int) -> Schema:
 _ENVIRONMENT: Schema = {
     "type": "object",
     "propertyNames": {"pattern": _NAME},
-    "additionalProperties": {"type": "string", "pattern": _NO_NUL},
+    # null is the empty string, as in Go.
+    "additionalProperties": {"type": ["string", "null"], "pattern": _NO_NUL},
 }
 _TEXT: Schema = {"type": "string", "pattern": _NO_NUL}
 _FLAG: Schema = {"type": "boolean"}

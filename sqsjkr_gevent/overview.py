@@ -22,6 +22,11 @@ class Overview:
         self._live = live
 
     @property
+    def host_names(self) -> tuple[str, ...]:
+        """Names by which it may be asked, beside those that this host has anyway."""
+        return self._parts.host_names
+
+    @property
     def history(self) -> History:
         """The ends of jobs."""
         return self._parts.history

@@ -35,7 +35,7 @@ def settings(aws: Aws, queue: Any, table: Any = None, **sections: dict[str, Any]
             "endpoint_url": aws.endpoint_url,
         },
         "sqs": {"queue_name": queue.name, "wait_time": 1, "visibility_timeout": 30},
-        "kicker": {"stats_port": 0, "kill_grace": "2s", "shutdown_timeout": "20s"},
+        "kicker": {"stats_port": "any", "kill_grace": "2s", "shutdown_timeout": "20s"},
         "locker": {**stores, "retry_interval": "200ms"},
         "throttler": dict(stores),
         "log": {"format": "json", "level": "debug"},

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from .. import descriptors
 from ..aws.client import make_session
 from ..config import Config
 from ..errors import SqsjkrError
 from .check_aws import clock, credentials
-from .check_host import access, history, stats_address, times
+from .check_host import access, history, open_files, stats_address, times
 from .check_queue import queue
 from .check_table import store_findings
 from .clients import client
@@ -34,6 +35,7 @@ def command(settings: Settings) -> int:
 def _findings(file: str, config: Config) -> Iterator[Finding]:
     yield ok("config", file)
     yield from times(config)
+    yield from open_files(config, descriptors.limit())
     yield from _tried("stats", lambda: stats_address(config.kicker))
     yield from access(config.kicker)
     yield from history(config.history)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import descriptors
 from ..config import Config, HistorySection, KickerSection
 from ..duration import format_duration
 from ..errors import SqsjkrError
@@ -38,6 +39,18 @@ def times(config: Config) -> Iterator[Finding]:
                 f"{format_duration(seconds)} leaves a job less than kill_grace when a lease is "
                 f"lost; set {format_duration(least)} or more",
             )
+
+
+def open_files(config: Config, limit: int | None) -> Iterator[Finding]:
+    """Whether a limit of descriptors has room for all jobs; it is of the shell that asks."""
+    jobs = config.kicker.max_concurrent_num
+    needed = descriptors.needed(jobs, config.sqs.receivers)
+    if limit is not None and limit < needed:
+        yield warn(
+            "open files",
+            f"a limit of {limit} descriptors has no room for kicker.max_concurrent_num = {jobs}: "
+            f"set {needed} or more, by `ulimit -n` or LimitNOFILE=",
+        )
 
 
 def stats_address(section: KickerSection) -> Iterator[Finding]:
@@ -85,7 +98,7 @@ def _is_taken(section: KickerSection) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:
             return probe.connect_ex(section.stats_socket) == 0
     family, kind, _, _, address = socket.getaddrinfo(
-        section.stats_host, section.stats_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        section.stats_host, section.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     with socket.socket(family, kind) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

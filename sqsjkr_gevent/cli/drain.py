@@ -12,7 +12,7 @@ import click
 
 from ..duration import format_duration
 from ..errors import SqsjkrError
-from .listening import listens
+from .listening import require_listener
 from .loading import load_quietly
 from .settings import Settings, conf_option
 from .show import tell
@@ -38,14 +38,11 @@ def command(settings: Settings) -> None:
     client = StatsClient(section)
     state = client.get("/api/state")
     host, pid = state["host"], int(state["main_pid"])
+    if pid < 1:  # to kill(), groups of processes
+        raise SqsjkrError(f"what answers at {client.address} is no kicker: it names no process")
     if host != socket.gethostname():
         raise SqsjkrError(f"the kicker runs on {host}, as process {pid}: drain it there")
-    pids = [pid, *(int(one["pid"]) for one in state["processes"])]
-    if not listens(section, pids):
-        raise SqsjkrError(
-            f"the kicker at {client.address} is none of this host's own processes, as one in a "
-            f"container: stop it there, its process is {pid}"
-        )
+    require_listener(section, pid)
     _terminate(pid)
     left = format_duration(section.shutdown_timeout)
     tell(f"the kicker, process {pid}, was told to stop; what runs may take {left} to end")

@@ -22,7 +22,8 @@ def load(settings: Settings) -> Config:
 def load_quietly(settings: Settings) -> Config:
     """The same, and only warnings are logged unless --log-level asks for more."""
     config = load(settings)
-    logs.configure(str(settings.overrides.get("log__level") or "warn"), config.log.format)
+    asked = settings.overrides.get("log__level") is not None
+    logs.configure(config.log.level if asked else "warn", config.log.format)
     return config
 
 

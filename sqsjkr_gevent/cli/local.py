@@ -16,13 +16,12 @@ from .. import local
 from ..aws.client import make_session
 from ..aws.provision import steps
 from ..config import Config
+from ..config_sections import STATS_PORT
 from ..errors import SqsjkrError
 from ..kicker import Kicker
 from .clients import client
 from .loading import load_quietly
-from .settings import Settings
-
-DEFAULT_STATS_PORT = 8061
+from .settings import PortType, Settings
 
 
 @click.command
@@ -35,9 +34,9 @@ DEFAULT_STATS_PORT = 8061
 )
 @click.option(
     "--stats-port",
-    type=int,
+    type=PortType(),
     metavar="PORT",
-    help=f"TCP port for the statistics, 0 for any.  [default: {DEFAULT_STATS_PORT}]",
+    help=f'TCP port for the statistics; "any" is one that is free.  [default: {STATS_PORT}]',
 )
 @click.option("--max-concurrent-num", type=int, metavar="N", help="Most jobs at a time.")
 @click.option("--life-time-trigger", metavar="COMMAND", help="Told of jobs over their life time.")
@@ -54,7 +53,7 @@ def command(settings: Settings, /, directory: Path | None, **given: Any) -> None
     if settings.path is not None or any(settings.overrides.values()):
         raise click.UsageError("local writes its own config: leave out --conf and what is of AWS.")
     if given["stats_port"] is None:
-        given["stats_port"] = DEFAULT_STATS_PORT if port is None else port
+        given["stats_port"] = port
     log = {"level": level, "format": given.pop("log_format")}
     os.environ.update(_isolated())
     with _directory(directory) as place, local.LocalServer(place / "server.log") as server:
@@ -97,7 +96,7 @@ def _provision(config: Config) -> None:
 
 
 def _say(path: str, config: Config) -> None:
-    port = config.kicker.stats_port
+    port = config.kicker.port
     page = f"http://127.0.0.1:{port}/" if port else "see the line `stats` below"
     credentials = " ".join(f"{name}={value}" for name, value in local.CREDENTIALS.items())
     print(

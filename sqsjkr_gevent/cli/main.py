@@ -13,7 +13,7 @@ from gevent.hub import Hub
 from .. import __version__
 from .argv import with_two_dashes
 from .failing import FAILED, explained, is_foreseen
-from .settings import DEFAULT_PATH, Settings
+from .settings import DEFAULT_PATH, PortType, Settings
 
 NAME = "sqsjkr-gevent"
 
@@ -106,7 +106,12 @@ def _log_levels(_: click.Context, __: click.Parameter, incomplete: str) -> list[
 @click.option(
     "--stats-socket", type=click.Path(), metavar="PATH", help="Unix socket for the statistics."
 )
-@click.option("--stats-port", type=int, metavar="PORT", help="TCP port for the statistics.")
+@click.option(
+    "--stats-port",
+    type=PortType(),
+    metavar="PORT",
+    help='TCP port for the statistics; "any" is one that is free.',
+)
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
@@ -124,15 +129,15 @@ def cli(context: click.Context, /, **given: Any) -> None:
     settings = context.ensure_object(Settings)
     settings.path = given["conf"]
     settings.overrides = {
-        "account__profile": given["profile"],
-        "account__region": given["region"],
-        "kicker__stats_port": given["stats_port"],
-        "kicker__stats_socket": given["stats_socket"],
+        "account__profile": _said(given["profile"]),
+        "account__region": _said(given["region"]),
+        "kicker__stats_port": _said(given["stats_port"]),
+        "kicker__stats_socket": _said(given["stats_socket"]),
         "locker__table": given["lock_table"],
         "log__level": given["log_level"],
         "throttler__table": given["lock_table"],
     }
-    settings.debug = given["log_level"] == "debug"
+    settings.debug = (given["log_level"] or "").lower() == "debug"
     if context.invoked_subcommand is None:
         if given["processes"] is None:
             import_module(".run", __package__).run(settings)
@@ -140,6 +145,11 @@ def cli(context: click.Context, /, **given: Any) -> None:
             import_module(".fleet", __package__).run(settings, given["processes"])
     elif given["processes"] is not None:
         raise click.UsageError("--processes is for the kicker alone, without a command.")
+
+
+def _said(value: Any) -> Any:
+    """The value of an option; None for an empty one or a 0, with which sqsjkr's says nothing."""
+    return value or None
 
 
 def main() -> NoReturn:

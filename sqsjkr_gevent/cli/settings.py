@@ -11,6 +11,23 @@ DEFAULT_PATH = "/etc/sqsjkr/config.toml"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class PortType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
+    """A TCP port, or "any": one that is free. The config's checks tell whether it is in range."""
+
+    name = "port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """The number, or "any"."""
+        if value == "any":
+            return "any"
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f'expected a number or "any", got {value!r}', param, ctx)
+
+
 @dataclass
 class Settings:
     """The options that all commands share.

@@ -26,6 +26,20 @@ class NotFound(SqsjkrError):
     """The kicker knows nothing of it."""
 
 
+def connect(section: KickerSection, within: float) -> socket.socket:
+    """A connection to the stats address, whose steps may take `within` seconds each."""
+    if section.stats_socket is None:
+        return socket.create_connection((_host(section), section.port), timeout=within)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(within)
+        connection.connect(section.stats_socket)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 class StatsClient:
     """The kicker of a config. Raises ConfigError where the config does not say where it is.
 
@@ -36,9 +50,9 @@ class StatsClient:
         self._section = section
         self._within = within
         self.address = section.stats_socket or f"{section.stats_host}:{section.stats_port}"
-        if section.stats_socket is None and section.stats_port == 0:
+        if section.stats_socket is None and section.stats_port == "any":
             raise ConfigError(
-                "kicker.stats_port is 0, any port: name that of the running kicker by --stats-port"
+                'kicker.stats_port is "any": name that of the running kicker by --stats-port'
             )
 
     def get(self, path: str, **query: object) -> dict[str, Any]:
@@ -67,7 +81,7 @@ class StatsClient:
         return answer
 
     def _ask(self, path: str) -> tuple[int, bytes]:
-        connection = self._connection()
+        connection = _Connection(self._section, self._within)
         try:
             connection.request("GET", path, headers=self._headers())
             answer: HTTPResponse = connection.getresponse()
@@ -77,27 +91,22 @@ class StatsClient:
         finally:
             connection.close()
 
-    def _connection(self) -> HTTPConnection:
-        section = self._section
-        if section.stats_socket is not None:
-            return _UnixConnection(section.stats_socket, self._within)
-        host = _ANY.get(section.stats_host, section.stats_host)
-        return HTTPConnection(host, section.stats_port, timeout=self._within)
-
     def _headers(self) -> dict[str, str]:
         token = self._section.stats_token
         return {} if token is None else {"Authorization": f"Bearer {token}"}
 
 
-class _UnixConnection(HTTPConnection):
-    """HTTP over the socket file `path`."""
+class _Connection(HTTPConnection):
+    """HTTP at the stats address, whatever kind that is."""
 
-    def __init__(self, path: str, within: float) -> None:
-        super().__init__("localhost", timeout=within)
-        self._path = path
+    def __init__(self, section: KickerSection, within: float) -> None:
+        super().__init__("localhost" if section.stats_socket else _host(section))
+        self._section = section
         self._within = within
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self._within)
-        self.sock.connect(self._path)
+        self.sock = connect(self._section, self._within)
+
+
+def _host(section: KickerSection) -> str:
+    return _ANY.get(section.stats_host, section.stats_host)

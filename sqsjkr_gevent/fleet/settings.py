@@ -76,7 +76,7 @@ def _address(config: Config) -> str:
     if kicker.stats_socket is not None:
         return f"unix:{Path(kicker.stats_socket).absolute()}"
     host = f"[{kicker.stats_host}]" if ":" in kicker.stats_host else kicker.stats_host
-    return f"{host}:{kicker.stats_port}"
+    return f"{host}:{kicker.port}"
 
 
 def _umask() -> int:

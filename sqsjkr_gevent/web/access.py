@@ -1,4 +1,4 @@
-"""Who may look: everybody, or whoever shows the token."""
+"""Who may look: whoever asks by a name of ours, and shows the token where there is one."""
 
 import hmac
 from base64 import b64encode
@@ -16,8 +16,13 @@ from flask import (
 )
 from werkzeug.wrappers import Response as AnyResponse
 
-#: Endpoints for everybody: load balancers ask for the health, sqsjkr's clients for its stats.
-OPEN = frozenset({"healthz", "stats_v1", "stats_v2", "login"})
+from .hosts import Hosts, name_of
+
+#: Endpoints for everybody, by whatever name: load balancers ask for the health, sqsjkr's clients
+#: for its stats. They tell nothing of single jobs.
+OPEN = frozenset({"healthz", "stats_v1", "stats_v2"})
+#: Endpoints that need no token.
+TOKENLESS = OPEN | {"login"}
 
 #: Nothing but our own files, and nobody may frame the page.
 #: https://www.w3.org/TR/CSP3/
@@ -50,8 +55,8 @@ input, button { box-sizing: border-box; width: 100%; margin-top: .5rem; padding:
 _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 
 
-def add_access(app: Flask, token: str | None) -> None:
-    """Guard all of the app but OPEN; None guards nothing."""
+def add_access(app: Flask, token: str | None, hosts: Hosts) -> None:
+    """Guard all of the app but OPEN. token: None asks for none."""
 
     @app.after_request
     def harden(response: Response) -> Response:
@@ -60,6 +65,17 @@ def add_access(app: Flask, token: str | None) -> None:
         if request.endpoint != "static":
             response.headers.setdefault("Cache-Control", "no-store")
         return response
+
+    @app.before_request
+    def called_by_name() -> AnyResponse | None:
+        host = request.headers.get("Host")
+        if request.endpoint in OPEN or _shows(token) or hosts.has(host):
+            return None
+        return _refused(
+            421,
+            f"no kicker is called {name_of(host or '')} here: ask by the address, or add the name "
+            f"to kicker.stats_hosts",
+        )
 
     if token is not None:
         _guard(app, token)
@@ -72,12 +88,11 @@ def _guard(app: Flask, token: str) -> None:
 
     @app.before_request
     def guard() -> AnyResponse | None:
-        if request.endpoint in OPEN or _is_known(token, cookie, session):
+        if request.endpoint in TOKENLESS or _is_known(token, cookie, session):
             return None
         if request.endpoint == "page":
             return redirect(url_for("login"))
-        answer = jsonify(error="show kicker.stats_token: Authorization: Bearer TOKEN")
-        answer.status_code = 401
+        answer = _refused(401, "show kicker.stats_token: Authorization: Bearer TOKEN")
         answer.headers["WWW-Authenticate"] = 'Bearer realm="sqsjkr-gevent"'
         return answer
 
@@ -108,11 +123,20 @@ def _form(*, wrong: bool) -> Response:
     return answer
 
 
+def _refused(status: int, reason: str) -> Response:
+    answer = jsonify(error=reason)
+    answer.status_code = status
+    return answer
+
+
 def _is_known(token: str, cookie: str, session: str) -> bool:
+    return _shows(token) or _same(request.cookies.get(cookie, ""), session)
+
+
+def _shows(token: str | None) -> bool:
+    """Whether the request has the token in its header, which no browser adds by itself."""
     scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and _same(shown.strip(), token):
-        return True
-    return _same(request.cookies.get(cookie, ""), session)
+    return token is not None and scheme.lower() == "bearer" and _same(shown.strip(), token)
 
 
 def _same(one: str, other: str) -> bool:

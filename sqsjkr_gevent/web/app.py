@@ -9,6 +9,7 @@ from ..outcome import Outcome
 from ..overview import Viewed
 from .access import add_access
 from .api import add_api
+from .hosts import Hosts
 
 #: Bytes of a request's body: only the form of the login has one.
 BODY_MOST = 16 * 1024
@@ -23,7 +24,7 @@ def create_app(kicker: Viewed) -> Flask:
     # sqsjkr's stats clients may compare bytes, and it has its own order of keys.
     app.json.sort_keys = False  # type: ignore[attr-defined]
     view = kicker.view
-    add_access(app, view.token)
+    add_access(app, view.token, Hosts(view.host_names))
     add_api(app, view)
 
     @app.get("/stats/metrics")

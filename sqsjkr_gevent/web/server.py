@@ -5,20 +5,22 @@ from typing import Any
 
 from flask import Flask
 from gevent import socket
-from gevent.pool import Pool
-from gevent.pywsgi import WSGIServer
 
+from .. import descriptors
 from ..config import KickerSection
 from ..errors import StartError
 from ..unix_socket import remove_stale
+from .connections import Server
 
 _BACKLOG = 128
 
 
-def serving(listener: socket.socket, app: Any) -> WSGIServer:
-    """A server of the app on that socket; its stop() lets answers under way be given."""
-    # Without a pool of its own a server forgets its connections when it stops.
-    return WSGIServer(listener, app, log=None, spawn=Pool())
+def serving(listener: socket.socket, app: Any) -> Server:
+    """A server of the app on that socket; its stop() lets answers under way be given.
+
+    It has a share of the descriptors of this process, so that no client can use up those of jobs.
+    """
+    return Server(listener, app, descriptors.connections(descriptors.limit()))
 
 
 class StatsServer:
@@ -27,7 +29,7 @@ class StatsServer:
     def __init__(self, app: Flask, section: KickerSection) -> None:
         self._path = section.stats_socket
         if self._path is None:
-            listener = _listen_tcp(section.stats_host, section.stats_port)
+            listener = _listen_tcp(section.stats_host, section.port)
         else:
             listener = _listen_unix(self._path)
         self.address = listener.getsockname()

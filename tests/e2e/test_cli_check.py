@@ -264,3 +264,18 @@ def test_check_looks_at_who_can_reach_the_page_and_where_ends_are_kept(
     assert "stats access" not in levels(done)
     assert ("FAIL", 1) == (levels(done)["history"], done.returncode)
     assert "a-long-secret" not in done.stdout
+
+
+def test_check_warns_of_too_few_descriptors(aws: Any, queue: Any, tmp_path: Path) -> None:
+    """By the limit that it has itself."""
+    conf = tmp_path / "conf.toml"
+    conf.write_text(toml(settings(aws, queue, kicker={"max_concurrent_num": 200})))
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 256; exec "$@"', "sh", *COMMAND, "-c", str(conf), "check"],
+        env={**os.environ, **aws.env},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    assert "warn" == levels(done)["open files"], done.stderr
+    assert 0 == done.returncode

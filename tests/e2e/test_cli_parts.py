@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqsjkr_gevent.aws.provision import dead_letter_name
 from sqsjkr_gevent.cli import sender
 from sqsjkr_gevent.cli.argv import GO_OPTIONS, with_two_dashes
-from sqsjkr_gevent.cli.check_host import times
+from sqsjkr_gevent.cli.check_host import open_files, times
 from sqsjkr_gevent.cli.failing import explained
 from sqsjkr_gevent.cli.send_input import body_of, check, read_lines
 from sqsjkr_gevent.cli.sender import BATCH_BYTES, Interrupted, Line, Sender, batches
@@ -250,3 +250,23 @@ def test_local_mode_writes_over_its_own_config_only(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="name another"):
         write_config(tmp_path, endpoint, {}, {})
     assert "[account]\n" == path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("limit", "jobs", "warned"),
+    [
+        (256, 20, False),
+        (256, 200, True),
+        (1024, 200, False),
+        (1024, 1000, True),
+        (None, 9999, False),
+    ],
+)
+def test_a_limit_of_open_files_that_has_no_room_for_all_jobs_is_found(
+    limit: int | None, jobs: int, warned: bool
+) -> None:
+    """Else it shows on the day when all slots are busy for the first time."""
+    config = Config.new(account_id="1", region="r", queue_name="q", max_concurrent_num=jobs)
+    texts = [finding.text for finding in open_files(config, limit)]
+    assert warned == bool(texts)
+    assert all(f"kicker.max_concurrent_num = {jobs}: set " in text for text in texts)

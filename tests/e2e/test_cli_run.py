@@ -74,7 +74,7 @@ def test_a_config_that_cannot_be_used_ends_it_with_2(
     if "no.such" in text:
         aws.sqs.create_queue(QueueName="jobs")
     text = text.replace("region", endpoint)
-    done = run("-c", conf(text), "--stats-port", 0, cwd=tmp_path, **aws.env)
+    done = run("-c", conf(text), "--stats-port", "any", cwd=tmp_path, **aws.env)
     assert 2 == done.returncode, done.stderr
     assert expected in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -193,6 +193,18 @@ def test_options_come_before_the_file_in_either_spelling(
     assert str(path) == kicker.says("stats")["address"]
     assert 0 == kicker.stop()
     assert not path.exists()
+
+
+def test_options_that_say_nothing_to_sqsjkr_leave_the_file_as_it_is(
+    aws: Any, kick: Any, queue: Any
+) -> None:
+    """Unit files have them from variables that may be empty; a level may be in capitals."""
+    port = free_port()
+    config = settings(aws, queue, kicker={"stats_port": port}, log={"level": "error"})
+    empty = [word for name in ("stats-socket", "region", "profile") for word in (f"-{name}", "")]
+    kicker = kick(config, arguments=(*empty, "-stats-port", "0", "-log-level", "DEBUG"))
+    kicker.started()
+    assert ["127.0.0.1", port] == kicker.says("stats")["address"]
 
 
 def test_a_stats_port_of_the_command_line_comes_before_the_files_socket(

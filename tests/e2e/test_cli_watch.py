@@ -6,11 +6,12 @@ import pty
 import re
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -219,7 +220,7 @@ def test_where_no_kicker_runs_all_say_so(place: Place, command: str) -> None:
     assert f"no kicker answers at {place.directory / 'stats.sock'}" in done.stderr
     assert "`sqsjkr-gevent check`" in done.stderr
     del place.config["kicker"]["stats_socket"]
-    place.config["kicker"]["stats_port"] = 0
+    place.config["kicker"]["stats_port"] = "any"
     done = place.run(command)
     assert 2 == done.returncode
     assert "--stats-port" in done.stderr
@@ -378,39 +379,75 @@ def test_a_drain_of_a_fleet_stops_all_of_it(place: Place) -> None:
     assert 0 == fleet.wait()
 
 
-@pytest.fixture
-def pretender(place: Place) -> Any:
-    """A server that answers with a kicker's state, changed."""
-    del place.config["kicker"]["stats_socket"]
+class UnixServer(HTTPServer):
+    """HTTP over a socket file."""
 
-    def serve(**changed: object) -> None:
-        state = {
-            "host": socket.gethostname(),
-            "main_pid": victim.pid,
-            "processes": [{"pid": victim.pid}],
-            **changed,
-        }
+    address_family = socket.AF_UNIX
+
+    def server_bind(self) -> None:
+        """Without the name of a host."""
+        socketserver.TCPServer.server_bind(self)
+
+
+class Pretender:
+    """A server that answers with a kicker's state, changed, and names a victim for its process."""
+
+    def __init__(self, place: Place) -> None:
+        self._config = place.config["kicker"]
+        self._servers: list[HTTPServer] = []
+        self.victim: subprocess.Popen[bytes] = subprocess.Popen(["sleep", "600"])
+
+    def serve(self, *, unix: bool = False, **changed: object) -> None:
+        """Listen at the stats address: at a port, or the socket file that is in the config."""
+
+        def state() -> dict[str, object]:
+            pid = self.victim.pid
+            told = {"host": socket.gethostname(), "main_pid": pid, "processes": [{"pid": pid}]}
+            return {**told, **changed}
 
         class Handler(NoKicker):
             def do_GET(self) -> None:
-                body = json.dumps(state).encode()
+                body = json.dumps(state()).encode()
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(body)
 
-        server = HTTPServer(("127.0.0.1", 0), Handler)
+        if unix:
+            server: HTTPServer = UnixServer(self._config["stats_socket"], Handler)
+        else:
+            del self._config["stats_socket"]
+            server = HTTPServer(("127.0.0.1", 0), Handler)
+            self._config["stats_port"] = server.server_port
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        closing.append(server)
-        place.config["kicker"]["stats_port"] = server.server_port
+        self._servers.append(server)
 
-    closing: list[HTTPServer] = []
-    victim = subprocess.Popen(["sleep", "600"])
-    yield serve, victim
-    victim.kill()
-    victim.wait()
-    for server in closing:
-        server.shutdown()
-        server.server_close()
+    def end_victim(self) -> None:
+        """For another one to follow."""
+        self.victim.kill()
+        self.victim.communicate()
+
+    def end(self) -> None:
+        """All of it."""
+        self.end_victim()
+        for server in self._servers:
+            server.shutdown()
+            server.server_close()
+
+
+@pytest.fixture
+def pretender(place: Place) -> Iterator[Pretender]:
+    """Nothing listens yet."""
+    made = Pretender(place)
+    yield made
+    made.end()
+
+
+def refused(place: Place, pretender: Pretender) -> str:
+    """What `drain` says, in one line; the victim has no signal."""
+    done = place.run("drain")
+    assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
+    assert pretender.victim.poll() is None
+    return str(done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -419,19 +456,45 @@ def pretender(place: Place) -> Any:
         ({"host": "web-9"}, "runs on web-9, as process"),
         ({}, "none of this host's own processes"),
         ({"main_pid": 2**22 + 1, "processes": []}, "none of this host's own processes"),
+        ({"main_pid": 0}, "names no process"),
+        ({"main_pid": -1}, "names no process"),
     ],
 )
 @pytest.mark.slow
 def test_drain_sends_no_signal_to_a_process_that_is_not_the_kickers(
-    place: Place, pretender: tuple[Callable[..., None], Any], changed: dict[str, Any], said: str
+    place: Place, pretender: Pretender, changed: dict[str, Any], said: str
 ) -> None:
     """Process ids of another host or of a container mean somebody else here."""
-    serve, victim = pretender
-    serve(**changed)
-    done = place.run("drain")
-    assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
-    assert said in done.stderr
-    assert victim.poll() is None
+    pretender.serve(**changed)
+    assert said in refused(place, pretender)
+
+
+@pytest.mark.parametrize("unix", [False, True])
+def test_drain_sends_no_signal_to_whom_a_liar_names(
+    place: Place, pretender: Pretender, unix: bool
+) -> None:
+    """Root may signal everybody, so whoever took the port could have anybody stopped.
+
+    That one of the processes it lists is itself, and does listen, makes the main one no listener.
+    """
+    pretender.serve(unix=unix, processes=[{"pid": os.getpid()}])
+    assert "does not listen" in refused(place, pretender)
+
+
+def test_to_listen_on_the_same_port_of_another_address_is_not_enough(
+    place: Place, pretender: Pretender
+) -> None:
+    """What counts is who listens where `drain` has asked."""
+    pretender.serve()
+    pretender.end_victim()
+    listen = "import socket, sys; s = socket.create_server(('127.0.0.2', int(sys.argv[1])))"
+    program = f"{listen}; print(flush=True); sys.stdin.read()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    port = str(place.config["kicker"]["stats_port"])
+    pretender.victim = subprocess.Popen([sys.executable, "-c", program, port], **pipes)
+    assert pretender.victim.stdout is not None
+    pretender.victim.stdout.readline()
+    assert "does not listen" in refused(place, pretender)
 
 
 def rows_at(width: int) -> list[str]:

@@ -113,7 +113,7 @@ def kicker(line: str, place: Path) -> list[str]:
     """Start and stop what runs until a signal, with a port of its own; what went wrong."""
     other = place / "other"
     other.mkdir(exist_ok=True)
-    text = re.sub(r"stats_port = \d+", "stats_port = 0", (place / "conf.toml").read_text())
+    text = re.sub(r"stats_port = \d+", 'stats_port = "any"', (place / "conf.toml").read_text())
     (other / "conf.toml").write_text(text)
     log = other / "log"
     with log.open("wb") as output:

@@ -237,7 +237,7 @@ def test_a_stop_lets_running_jobs_end_and_returns_the_rest(aws, queue, tmp_path,
     waiting = queue.send({"command": "true"})
     host, port = master.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as stream:
-        stream.sendall(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        stream.sendall(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"event-stream" in stream.recv(4096)
         master.send(number)
         master.says("draining", 2)

@@ -25,7 +25,7 @@ from sqsjkr_gevent.outcome import Outcome
 def conf(queue_name, **more):
     return Config.new(
         account_id=os.environ["ACCOUNT_ID"], region=os.environ["AWS_REGION"],
-        queue_name=queue_name, wait_time=1, stats_port=0, max_concurrent_num=5, **more)
+        queue_name=queue_name, wait_time=1, stats_port="any", max_concurrent_num=5, **more)
 
 def stop_after(kicker, number):
     while kicker.stats[Outcome.SUCCEEDED] < number:

@@ -25,7 +25,7 @@ class Local:
         self.out, self.log = home / "out", home / "log"
         with self.out.open("wb") as out, self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "local", "--stats-port", "0", *arguments],
+                [*COMMAND, "local", "--stats-port", "any", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=log,
@@ -140,7 +140,7 @@ def test_its_options_are_in_the_config_it_writes(local: Any, tmp_path: Path) -> 
     [
         (("-c", "conf.toml", "local"), 2, "leave out --conf"),
         (("--profile", "p", "local"), 2, "leave out --conf"),
-        (("local", "--max-concurrent-num", "0"), 2, "kicker.max_concurrent_num"),
+        (("local", "--max-concurrent-num", "-1"), 2, "kicker.max_concurrent_num"),
         (("local", "--dir", "."), 2, "conf.toml: is there already"),
     ],
 )

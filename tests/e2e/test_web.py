@@ -3,6 +3,7 @@
 import http.client
 import json
 import re
+import socket
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -296,6 +297,51 @@ def test_a_token_guards_all_but_the_health_and_the_stats_of_sqsjkr(aws, queue, k
     assert 200 == ask(kicker, "/api/state", Cookie=cookie)[0]
     assert 401 == ask(kicker, "/api/state", Cookie=cookie[:-1] + "0")[0] or cookie[-1] == "0"
     assert TOKEN not in kicker.log.read_text()
+
+
+GUARDED = ["/", "/api/state", "/api/history", "/metrics", "/static/page.js", "/nothing"]
+FOREIGN = ["evil.example", "127.0.0.1.evil.example:8061", "localhost,evil.example", "a@b", ""]
+
+
+def test_a_foreign_name_reads_nothing_of_jobs(aws, queue, kick):
+    """A page of elsewhere whose name leads to this address is no page of ours."""
+    kicker = kick(in_memory(aws, queue)).started()
+    for host in FOREIGN:
+        for path in [*GUARDED, "/login"]:
+            status, headers, body = ask(kicker, path, Host=host)
+            assert (421, "application/json") == (status, headers["content-type"]), (host, path)
+            assert "kicker.stats_hosts" in json.loads(body)["error"]
+        for path in ("/healthz", "/stats/metrics", "/stats/metrics/v2"):
+            assert 200 == ask(kicker, path, Host=host)[0]
+
+
+def test_this_host_is_asked_by_every_name_that_it_has(aws, queue, kick):
+    """Its addresses, its own names, and those of the config; case and port are all the same."""
+    section = {"stats_host": "localhost", "stats_hosts": ["Kick.example", "kick"]}
+    kicker = kick(in_memory(aws, queue, kicker=section)).started()
+    own = [socket.gethostname(), socket.getfqdn(), socket.gethostname().upper()]
+    named = ["kick.example", "KICK.EXAMPLE.:80", "kick:8061"]
+    for host in [
+        "127.0.0.1",
+        "10.1.2.3:8061",
+        "[::1]:8061",
+        "[fe80::1]",
+        "localhost:1",
+        *own,
+        *named,
+    ]:
+        assert 200 == ask(kicker, "/api/state", Host=host)[0], host
+
+
+def test_whoever_shows_the_token_may_use_any_name(aws, queue, kick):
+    """No browser shows it by itself; Prometheus does, by whatever name it knows the host."""
+    kicker = kick(in_memory(aws, queue, kicker={"stats_token": TOKEN})).started()
+    shown = {"Host": "evil.example", "Authorization": f"Bearer {TOKEN}"}
+    assert 200 == ask(kicker, "/metrics", **shown)[0]
+    shown["Authorization"] += "x"
+    assert 421 == ask(kicker, "/metrics", **shown)[0]
+    assert 421 == ask(kicker, "/login", Host="evil.example")[0]
+    assert 200 == ask(kicker, "/login")[0]
 
 
 def test_every_answer_has_a_strict_policy_and_nothing_changes_by_a_request(kicker_without_jobs):

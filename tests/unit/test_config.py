@@ -63,12 +63,16 @@ TABLE: list[tuple[str, str, object, str, object, list[str]]] = [
     ("sqs", "visibility_timeout", 60.0, '"12h"', 43200.0, ["43201", "0"]),
     ("sqs", "delivery", "at_least_once", '"at_most_once"', "at_most_once", ['"once"', "1"]),
     ("sqs", "dead_letter_queue", None, '"jobs-dlq"', "jobs-dlq", ['"arn:aws:sqs"', "false"]),
-    ("kicker", "max_concurrent_num", 20, "1", 1, ["0", "-1", '"1"', "true", "1.5"]),
+    ("kicker", "max_concurrent_num", 20, "1", 1, ["-1", '"1"', "true", "false", "1.5"]),
+    ("kicker", "max_concurrent_num", 20, "0", 20, ["0.0"]),
     ("kicker", "life_time_trigger", None, '"echo \'x\'"', "echo 'x'", ["1", '" "']),
-    ("kicker", "stats_port", 8061, "0", 0, ["-1", "65536", '"80"', "true"]),
+    ("kicker", "stats_port", 8061, "0", 8061, ["-1", "65536", '"80"', "true", "false"]),
+    ("kicker", "stats_port", 8061, '"any"', "any", ['"ANY"', '""']),
     ("kicker", "stats_port", 8061, "65535", 65535, ['"http"']),
     ("kicker", "stats_socket", None, '"/run/x.sock"', "/run/x.sock", ["1", '" "']),
     ("kicker", "stats_host", "127.0.0.1", '"::"', "::", ['""', "1"]),
+    ("kicker", "stats_hosts", (), '["kick.example", "K-1"]', ("kick.example", "K-1"), ['"x"', "1"]),
+    ("kicker", "stats_hosts", (), "[]", (), ['["a:8061"]', '["http://a"]', '[""]', "[1]"]),
     ("kicker", "stats_token", None, '"abcDEF-_12~"', "abcDEF-_12~", ['"short"', '"a b c d e"']),
     ("kicker", "kill_over_life_time", False, "true", True, ["1", '"true"']),
     ("kicker", "timeout", 0.0, '"1h"', 3600.0, ["-1", '"-1s"', "1.5", '"1"']),
@@ -97,7 +101,8 @@ TABLE: list[tuple[str, str, object, str, object, list[str]]] = [
     ("history", "path", None, '"/var/lib/h.db"', "/var/lib/h.db", ["1", '" "']),
     ("history", "keep", 604800.0, '"30d"', 2592000.0, ['"7 d"', '"1.5d"', "59", '"0d"', '"-1d"']),
     ("history", "keep", 604800.0, '"36h"', 129600.0, ['"999999d"', "true"]),
-    ("log", "level", "info", '"debug"', "debug", ['"verbose"', "1", '"INFO"']),
+    ("log", "level", "info", '"debug"', "debug", ['"verbose"', "1", '" info"']),
+    ("log", "level", "info", '"WARN"', "warn", []),
     ("log", "level", "info", '"warn"', "warn", []),
     ("log", "level", "info", '"warning"', "warning", []),
     ("log", "level", "info", '"error"', "error", []),
@@ -222,6 +227,42 @@ def test_a_config_file_written_for_sqsjkr_loads_unchanged() -> None:
     assert config.kicker.kill_over_life_time is False
 
 
+def test_a_file_of_sqsjkr_may_spell_its_names_in_any_case() -> None:
+    """The TOML package of Go heeds no case, so such files are in use."""
+    text = SQSJKR.replace("[account]", "[ACCOUNT]").replace("region =", "Region =")
+    text = text.replace("[sqs]", "[SQS]").replace("queue_name", "Queue_Name")
+    text = text.replace("[kicker]", "[Kicker]").replace("max_concurrent_num", "Max_Concurrent_NUM")
+    environ = {"ACCOUNT": "12345678", "AWS_REGION": "eu-west-1"}
+    assert loads(SQSJKR, **environ) == loads(text, **environ)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("[log]\nlevel = 'info'\nLevel = 'debug'", "log.level and log.Level are the same"),
+        ("[log]\nLEVEL = 'info'\nLevel = 'info'", "log.LEVEL and log.Level are the same"),
+        ("[log]\nlevel = 'info'\n[LOG]\nformat = 'json'", "[log] and [LOG] are the same"),
+    ],
+)
+def test_one_name_in_two_spellings_is_an_error(text: str, named: str) -> None:
+    """Nobody could say which of them counts; in Go it is left to chance."""
+    assert named in error(f"{written()}\n{text}")
+
+
+def test_what_sqsjkr_takes_as_left_out_is_left_out() -> None:
+    """A 0 is its default there, and files are written by programs that know no better."""
+    left_out = "[kicker]\nmax_concurrent_num = 0\nstats_port = 0\nlife_time_trigger = ''"
+    assert loads(written()) == loads(f"{written()}\n{left_out}")
+
+
+def test_any_free_port_is_bound_to_as_0() -> None:
+    """As the system has it."""
+    assert (0, 8061, 1) == (
+        new(stats_port="any").kicker.port, new(stats_port=0).kicker.port,
+        new(stats_port=1).kicker.port,
+    )  # fmt: skip
+
+
 def test_a_must_env_that_is_not_set_is_an_error_with_the_line() -> None:
     """The variable is named."""
     text = error(SQSJKR)
@@ -270,10 +311,10 @@ def test_a_bad_region_of_the_environment_is_named_as_such() -> None:
     ("more", "named"),
     [
         ("[kickr]\nx = 1", "unknown section [kickr]; did you mean kicker?"),
-        ("[Kicker]\nx = 1", "unknown section [Kicker]; did you mean kicker?"),
+        ("[Kickr]\nx = 1", "unknown section [Kickr]; did you mean kicker?"),
         ("[qqqqqq]", "there are account, sqs, kicker"),
         ("[kicker]\nmax_concurent_num = 1", "did you mean kicker.max_concurrent_num?"),
-        ("[kicker]\nTimeout = 1", "unknown key kicker.Timeout; did you mean kicker.timeout?"),
+        ("[kicker]\nTimeOuts = 1", "unknown key kicker.TimeOuts; did you mean kicker.timeout?"),
         ("[kicker]\nwait_time = 1", "kicker.wait_time; did you mean sqs.wait_time?"),
         ("[log]\ntable = 'x'", "did you mean locker.table or throttler.table?"),
         ("[log]\nzzz = 1", "unknown key log.zzz; there are level, format"),
@@ -345,6 +386,8 @@ def test_one_address_of_the_stats_is_enough() -> None:
         new(stats_port=1, stats_socket="/x")
     with pytest.raises(ConfigError, match="expected one of them"):
         new().replace(kicker__stats_port=1, kicker__stats_socket="/x")
+    with pytest.raises(ConfigError, match="expected one of them"):
+        new(stats_port="any", stats_socket="/x")
 
 
 @pytest.mark.parametrize("keys", ["stats_port = 0\nstats_socket = '/x'", "stats_socket = '/x'"])
@@ -360,6 +403,19 @@ def test_a_backoff_above_its_maximum_is_an_error() -> None:
     )
     with pytest.raises(ConfigError, match=r"Config\.replace: retry\.backoff"):
         new().replace(retry__max_backoff=1)
+
+
+def test_at_most_once_on_a_fifo_queue_is_refused() -> None:
+    """The message is deleted before its job runs, and with it goes the order of its group."""
+    fifo = written("sqs", "queue_name", '"jobs.fifo"')
+    assert "at_least_once" == loads(fifo).sqs.delivery
+    once = fifo.replace("[sqs]", "[sqs]\ndelivery = 'at_most_once'")
+    assert error(once).startswith("conf.toml: sqs.delivery: at_most_once deletes a message before")
+    assert "set at_least_once, or take a standard queue" in error(once)
+    with pytest.raises(ConfigError, match=r"^Config\.new: sqs\.delivery"):
+        new(queue_name="jobs.fifo", delivery="at_most_once")
+    with pytest.raises(ConfigError, match=r"^Config\.replace: sqs\.delivery"):
+        new(queue_name="jobs.fifo").replace(sqs__delivery="at_most_once")
 
 
 def test_overrides_come_before_the_file_and_none_is_no_override() -> None:

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from sqsjkr_gevent.errors import ConfigError
 from sqsjkr_gevent.template import expand
 
-ENVIRON = {"A": "alpha", "B": "beta", "EMPTY": "", "A B": "spaced", 'Q"': "quoted"}
+ENVIRON = {
+    "A": "alpha",
+    "B": "beta",
+    "EMPTY": "",
+    "A B": "spaced",
+    'Q"': "quoted",
+    "JSON": '{"a":"<b> & c\n"}',
+    # The last but one is how Python has a byte that is no UTF-8.
+    "UNUSUAL": "\u2028\u2029\x01\udcff\u00e9",
+}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +51,20 @@ ENVIRON = {"A": "alpha", "B": "beta", "EMPTY": "", "A B": "spaced", 'Q"': "quote
         ("{{ env `NONE` `a\nb` }}", "a\nb"),
         ('{{ env "NONE" "}}" }}', "}}"),
         ('{{ env "NONE" "{{ env `A` }}" }}', "{{ env `A` }}"),
+        ("{{ `A` }}", "A"),
+        ("{{ env `A` | env }}", "alpha"),
+        ('{{ "A" | env "NONE" }}', "alpha"),
+        ("{{`A`|must_env}}", "alpha"),
+        ('{{ env "x" (env "NONE" "B") }}', "beta"),
+        ("{{ ((must_env (`A`))) }}", "alpha"),
+        ("{{ must_env `JSON` | json_escape }}", r"{\"a\":\"\u003cb\u003e \u0026 c\n\"}"),
+        ("{{ json_escape (must_env `JSON`) }}", r"{\"a\":\"\u003cb\u003e \u0026 c\n\"}"),
+        ("{{ json_escape `a\tb\\c` }}", r"a\tb\\c"),
+        ("{{ env `UNUSUAL` | json_escape }}", r"\u2028\u2029\u0001\ufffdé"),
+        ("{{ env `EMPTY` `` | json_escape }}", ""),
+        ("a{{/* a comment */}}b", "ab"),
+        ("a \n{{- /* of\n two lines, with {{ }} in it */ -}}\n b", "ab"),
+        ("# {{/* must_env `NONE` */}}", "# "),
     ],
 )
 def test_a_template_is_replaced_by_what_it_stands_for(text: str, expanded: str) -> None:
@@ -57,11 +80,23 @@ def test_a_template_is_replaced_by_what_it_stands_for(text: str, expanded: str) 
         ("{{ must_env `A` `B` }}", 1, "must_env takes one name"),
         ("\n{{ getenv `A` }}", 2, "'getenv'"),
         ("{{ }}", 1, "{{ }}"),
-        ("{{ `A` }}", 1, "{{ `A` }}"),
+        ("{{ () }}", 1, "{{ () }}"),
+        ("{{ (env `A` }}", 1, "{{ (env `A` }}"),
+        ("{{ env `A`) }}", 1, "{{ env `A`) }}"),
+        ("{{ env `A` | }}", 1, "{{ env `A` | }}"),
+        ("{{ env `A` | `B` }}", 1, "{{ env `A` | `B` }}"),
+        ("{{ `A` `B` }}", 1, "{{ `A` `B` }}"),
+        ("{{ env`A` }}", 1, "{{ env`A` }}"),
+        ("{{ env(`A`) }}", 1, "{{ env(`A`) }}"),
+        ("{{ json_escape }}", 1, "json_escape takes one text, got 0"),
+        ("{{ `A` | json_escape `B` }}", 1, "json_escape takes one text, got 2"),
+        ("{{ /* a */ }}", 1, "{{ /* a */ }}"),
+        ("{{/* a }}", 1, "{{/* a }}"),
+        ("{{ if env `A` }}", 1, "'if'"),
+        ("{{ " + "(" * 100_000, 1, "nested too deeply"),
         ("{{ .A }}", 1, "{{ .A }}"),
         ("{{ env A }}", 1, "{{ env A }}"),
         ("{{ env 'A' }}", 1, "{{ env 'A' }}"),
-        ("{{ env `A` | env }}", 1, "{{ env `A` | env }}"),
         ("{{ env `A`", 1, "{{ env `A`"),
         ('{{ env "A }}', 1, '{{ env "A }}'),
         ('{{ env "A\n" }}', 1, '{{ env "A'),
@@ -85,7 +120,7 @@ def test_a_template_that_cannot_be_expanded_is_named_with_its_line(
     assert named in str(caught.value)
 
 
-@given(st.text(alphabet='{}- \n"`\\envx4must_A', max_size=40))
+@given(st.text(alphabet='{}- \n"`\\envx4must_A|()/*', max_size=40))
 def test_any_text_is_expanded_or_a_config_error(text: str) -> None:
     """Nothing but ConfigError comes out of a wrong template."""
     try:
