@@ -100,7 +100,7 @@ def configure(level: str, form: str) -> None:
             *([structlog.processors.format_exc_info] if form == "json" else []),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.lower()]),
         logger_factory=_Lines(_make_writer(form)),
     )
 

@@ -8,14 +8,14 @@ import errno
 from http.client import HTTPException
 from typing import Any
 
-import structlog
 from gevent import get_hub, socket
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from ..log import get_logger
 from .app import BODY_MOST
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 #: Bytes of an answer that a reader has to take within one limit.
 PIECE = 64 * 1024
