@@ -99,7 +99,7 @@ class Process:
         self._over = Event()
         self._killed: str | None = None
         self._kill_at = 0.0
-        self._sooner = Event()
+        self._sooner: Event | None = None
         self._killer: gevent.Greenlet[[], None] | None = None
         self._started = time.monotonic()
         child.on_exit(self._exit)
@@ -145,12 +145,13 @@ class Process:
         """
         at = time.monotonic() + (self._kill_grace if grace is None else grace)
         if self._killer is not None:
-            if at < self._kill_at:
+            if at < self._kill_at and self._sooner is not None:
                 self._kill_at = at
                 self._sooner.set()
         elif not self._over.is_set():
             self._killed = reason
             self._kill_at = at
+            self._sooner = Event()
             self._killer = gevent.spawn(self._terminate)
 
     def kill_left_over(self) -> None:
@@ -170,6 +171,7 @@ class Process:
 
     def _wait_for_end(self) -> None:
         """Until nothing is left of it, or its time to end by itself is up."""
+        assert self._sooner is not None
         look = _LOOK
         while (left := self._kill_at - time.monotonic()) > 0:
             if self._over.is_set() and self._left() == []:

@@ -72,12 +72,8 @@ class Runs:
 
     def _open(self) -> int:
         if self.directory is not None:
-            path = os.path.join(self.directory, self._mark)  # noqa: PTH118
             try:
-                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                fcntl.flock(fd, fcntl.LOCK_SH)
-                os.posix_fallocate(fd, 0, _ROOM * NUMBER)
-                return fd
+                return _named(self.directory, self._mark)
             except OSError as error:
                 log.warning(
                     "should this kicker and its watcher die together, no other ends its jobs",
@@ -94,6 +90,21 @@ class Runs:
         self._numbers = memoryview(self._map).cast("Q")
         self._free += range(size - 1, self._size - 1, -1)
         self._size = size
+
+
+def _named(directory: str, mark: str) -> int:
+    """A file that others can find, and find locked."""
+    hidden = os.path.join(directory, f".{mark}")  # noqa: PTH118
+    fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        os.posix_fallocate(fd, 0, _ROOM * NUMBER)
+        os.rename(hidden, os.path.join(directory, mark))  # noqa: PTH104, PTH118
+    except BaseException:
+        os.unlink(hidden)  # noqa: PTH108
+        os.close(fd)
+        raise
+    return fd
 
 
 def _directory() -> str | None:

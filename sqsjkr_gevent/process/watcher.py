@@ -112,10 +112,12 @@ def _kill_late_ones(mark: str, runs: int, within: float) -> None:
 def _look_around(directory: str, mark: str) -> None:
     """End the jobs of kickers that nobody watches any more."""
     try:
-        others = [name for name in os.listdir(directory) if name != mark]  # noqa: PTH208
+        names = os.listdir(directory)  # noqa: PTH208
     except OSError:
         return
-    for name in others:
+    for name in names:
+        if name == mark or name.startswith("."):
+            continue  # Our own, or one that is being made.
         path = f"{directory}/{name}"
         try:
             runs = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
