@@ -220,20 +220,24 @@ class Queue:
         )
 
     def _send_hides(self, hides: Sequence[_Hide]) -> Sequence[Exception | None]:
+        # Urgent, for the most of them keep a message from becoming visible.
         return self._send_batch(
             "change_message_visibility_batch",
             [
                 {"ReceiptHandle": hide.receipt_handle, "VisibilityTimeout": hide.seconds}
                 for hide in hides
             ],
+            urgent=True,
         )
 
     def _send_batch(
-        self, operation: str, entries: Sequence[dict[str, Any]]
+        self, operation: str, entries: Sequence[dict[str, Any]], *, urgent: bool = False
     ) -> Sequence[Exception | None]:
         numbered = [{"Id": str(number), **entry} for number, entry in enumerate(entries)]
         try:
-            answer = self._calls.call(operation, QueueUrl=self._url, Entries=numbered)
+            answer = self._calls.call(
+                operation, urgent=urgent, QueueUrl=self._url, Entries=numbered
+            )
         except CallError as error:
             raise QueueError(f"queue {self.name!r}: {error}") from error
         confirmed = {int(entry["Id"]) for entry in answer.get("Successful", [])}

@@ -1,6 +1,6 @@
 """sqsjkr's DynamoDB table as conditional writes: hash key Id (S), range key Type (S)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..batcher import Again
@@ -68,12 +68,31 @@ class Table:
 
         With it held the answer is what was updated, else the row as it stands.
         """
+        return self._update(row_id, kind, update, condition, values, urgent=False)
+
+    def renew(
+        self, row_id: str, kind: str, update: str, condition: str, **values: str | int | float
+    ) -> bool:
+        """The same, for a lease: it goes before others. Answers whether the condition held."""
+        return self._update(row_id, kind, update, condition, values, urgent=True)[1]
+
+    def _update(
+        self,
+        row_id: str,
+        kind: str,
+        update: str,
+        condition: str,
+        values: Mapping[str, str | int | float],
+        *,
+        urgent: bool,
+    ) -> tuple[Row, bool]:
         used = f"{update} {condition}"
         names = {f"#{n}": n for n in _NAMES if f"#{n}" in used}
         arguments: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
         try:
             answer = self._client.call(
                 "update_item",
+                urgent=urgent,
                 TableName=self.name,
                 Key=key(row_id, kind),
                 UpdateExpression=update,

@@ -100,7 +100,7 @@ class DynamoDBLocker:
 
     def renew(self, lock_id: str, owner: str) -> None:
         """Start the lease anew. Raises LeaseLost."""
-        _, held = self._table.update(
+        held = self._table.renew(
             lock_id, "lock", "SET #Version = #Version + :one", "#Owner = :owner", owner=owner, one=1
         )
         if not held:
@@ -220,7 +220,7 @@ class DynamoDBThrottler:
 
     def renew(self, job_id: str, owner: str) -> None:
         """Start the lease anew. Raises LeaseLost."""
-        _, held = self._table.update(
+        held = self._table.renew(
             job_id,
             "throttle",
             "SET #Version = #Version + :one, Expired = :expired",

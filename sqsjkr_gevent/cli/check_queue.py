@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from ..aws.client import CallError, Client, is_denied
 from ..aws.provision import queue_attributes, queue_url
@@ -52,10 +53,11 @@ def _retention(config: Config, retention: float) -> Iterator[Finding]:
 def _access(sqs: Client, url: str) -> Finding:
     # With a receipt handle of nothing: the service looks at the permission first.
     nothing = "sqsjkr-gevent check"
-    for operation, arguments in (
+    calls: list[tuple[str, dict[str, Any]]] = [
         ("delete_message", {}),
         ("change_message_visibility", {"VisibilityTimeout": 0}),
-    ):
+    ]
+    for operation, arguments in calls:
         try:
             sqs.call(operation, QueueUrl=url, ReceiptHandle=nothing, **arguments)
         except CallError as error:

@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 
+from gates import Gate
 from jobs import Evidence
 from kickers import settings
 from proxy import FAULTS, Proxy, wait_until
@@ -17,6 +18,10 @@ LONG = 200.0
 
 #: Seconds of an outage.
 OUTAGE = 20.0
+
+#: Leases that are due for renewal in an outage, and its seconds; a lease has more.
+LEASES = 60
+SHORT_OUTAGE = 6.0
 
 #: Most calls in one second to a service that fails.
 CALLS_MOST = 5
@@ -156,6 +161,58 @@ def test_a_lease_that_cannot_be_renewed_ends_its_job_before_it_lapses(
     eventually(queue.is_empty, deadline=LONG)
     assert ({"j": 1}, {}) == (evidence.done, evidence.overlaps)
     assert 1 == len(other.lines("job succeeded")) + len(kicker.lines("job succeeded"))
+
+
+@pytest.mark.slow
+@pytest.mark.queue(visibility_timeout=30, max_receive_count=1000)
+def test_an_outage_shorter_than_a_lease_costs_no_running_job_its_leases(
+    aws, queue, table, tmp_path, kick, proxies
+):
+    """All of them are due at once, and all are renewed once the service is back."""
+    gate = Gate(tmp_path)
+    config = behind(
+        aws,
+        queue,
+        table,
+        sqs={"visibility_timeout": 30},
+        locker={"lease": "30s"},
+        kicker={"max_concurrent_num": LEASES},
+    )
+    kicker = kick(config, env=through(proxies)).started()
+    for number in range(LEASES):
+        queue.send({"command": gate.command, "lock_id": f"L{number}", "event_id": f"j{number}"})
+    kicker.says("job started", count=LEASES)
+
+    def renewed(versions: dict[str, int]) -> bool:
+        """Whether each lease was renewed since these were its versions."""
+        return all(one > versions[row_id] for row_id, one in versions_of(table).items())
+
+    # The leases are renewed after a third of their time: all of them in the outage, or most.
+    began = time.monotonic() + 30 / 3 - SHORT_OUTAGE / 2
+    wait_until(began)
+    with proxies["dynamodb"].cut():
+        before = versions_of(table)
+        wait_until(began + SHORT_OUTAGE)
+        ended = time.monotonic()
+    # What is due at the same moment goes out together, once.
+    noticed = next(at for at, _ in proxies["dynamodb"].calls if at >= began)
+    busiest = max(proxies["dynamodb"].calls_per_second(noticed + 1, ended).values())
+    assert busiest <= CALLS_MOST
+    eventually(lambda: renewed(before), deadline=60)
+    assert [] == kicker.lines("lease lost")
+    gate.open()
+    eventually(queue.is_empty, deadline=LONG, every=0.2)
+    assert LEASES == len(kicker.lines("job succeeded"))
+    assert 0 == kicker.stop()
+
+
+def versions_of(table) -> dict[str, int]:
+    """How often each lease in the table was renewed, and once for its start."""
+    return {
+        f"{row['Type']['S']} {row['Id']['S']}": int(row["Version"]["N"])
+        for row in table.rows()
+        if "Version" in row
+    }
 
 
 def cases():
