@@ -1,7 +1,7 @@
 """Sessions and clients: how every call to AWS is made, bounded and watched."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import boto3.session
@@ -48,6 +48,33 @@ _THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
+
+#: Error codes that say: I do not know you.
+_UNKNOWN = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "RequestExpired",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+
+#: Error codes that say: there is no such queue, or table.
+MISSING = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+    }
+)
+
+#: DynamoDB's error code for a request that does not fit the table.
+WRONG_SHAPE = "ValidationException"
 
 #: What botocore raises for a call that went wrong.
 CallError = (ClientError, BotoCoreError)
@@ -132,22 +159,39 @@ class Client:
             # Registered after the pace, so it sends after it.
             events.register("before-send", transport.before_send)
 
-    def call(self, operation: str, *, urgent: bool = False, **arguments: Any) -> dict[str, Any]:
+    @property
+    def endpoint_url(self) -> str:
+        """Where it sends its calls."""
+        url: str = self._client.meta.endpoint_url
+        return url
+
+    def call(
+        self,
+        operation: str,
+        *,
+        urgent: bool = False,
+        expected: Callable[[Exception], bool] | None = None,
+        **arguments: Any,
+    ) -> dict[str, Any]:
         """Call `operation` (its snake_case name); raises what botocore raises.
 
         urgent: whether it goes before others where calls have to wait, as a lease's renewal does.
+        expected: says of which errors nobody is told but the caller, who can do with them.
         """
+        expected = expected or is_condition
         if urgent:
             with self._urgent_places, self._pace.hurried():
-                return self._call(operation, arguments)
+                return self._call(operation, arguments, expected)
         with self._places:
-            return self._call(operation, arguments)
+            return self._call(operation, arguments, expected)
 
-    def _call(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    def _call(
+        self, operation: str, arguments: dict[str, Any], expected: Callable[[Exception], bool]
+    ) -> dict[str, Any]:
         try:
             answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
         except CallError as error:
-            self._observe(operation, None if is_condition(error) else error)
+            self._observe(operation, None if expected(error) else error)
             raise
         except Exception as error:
             # What a broken answer makes of a parser is no error of botocore's kinds.
@@ -184,7 +228,7 @@ def _ca_bundle(session: Session) -> str | None:
     return bundle
 
 
-def _is_well(answer: dict[str, Any]) -> bool:
+def _is_well(answer: Mapping[str, Any]) -> bool:
     """Whether the service did what it was asked for, or refused it with good reason."""
     status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status < 400:
@@ -202,6 +246,16 @@ def error_code(error: Exception) -> str:
 def is_condition(error: Exception) -> bool:
     """Whether the store answered, and its answer was that the condition does not hold."""
     return error_code(error) == "ConditionalCheckFailedException"
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether a service that is well, and allows the call, refused what was asked for in vain.
+
+    Not where it does not know who asks, the queue or table, or the shape of the table.
+    """
+    if not isinstance(error, ClientError) or not _is_well(error.response):
+        return False
+    return error_code(error) not in _DENIED | _UNKNOWN | MISSING | {WRONG_SHAPE}
 
 
 def is_denied(error: Exception) -> bool:

@@ -13,8 +13,9 @@ from ..depth import Numbers
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid
 from ..message import Message
 from .client import CallError, Client, Observer, Session, is_denied
-from .lookup import find_queue
+from .lookup import check_rights, find_queue
 from .pace import Pace
+from .rights import Right
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,7 @@ class Queue:
         self._url = ""
         self._dead_letter_name = sqs.dead_letter_queue
         self._dead_letter_url: str | None = None
+        self._warned: set[Right] = set()
         self._deletes: Batcher[str] = Batcher(
             self._send_deletes, most=BATCH_MOST, linger=LINGER, parallel=8
         )
@@ -99,8 +101,16 @@ class Queue:
         Raises StartError where it is missing or access to it is denied.
         """
         found = find_queue(self._calls, self.name, self._owner, self._dead_letter_name)
+        for right in found.lacks:
+            self._warn_once(right)
+        check_rights(self._calls, found.url, self.name, self._owner)
         self._url, self._dead_letter_url = found.url, found.dead_letter_url
         return found.retention
+
+    def _warn_once(self, right: Right) -> None:
+        if right not in self._warned:
+            self._warned.add(right)
+            log.warning("a permission is missing", permission=right.action, so=right.lack)
 
     def receive(self, most: int) -> list[Message]:
         """One long poll for 1 to `most` messages; the empty list where none came."""

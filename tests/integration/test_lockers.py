@@ -482,6 +482,64 @@ def test_locks_are_found_on_all_pages_of_a_table(hosts, table):
     assert {f"L{number}" for number in range(5)} == {one.lock_id for one in hosts.one.holders()}
 
 
+class Without:
+    """A client that may not do some operations. asked: all that it was asked for."""
+
+    def __init__(self, client: Client, *denied: str) -> None:
+        self._client = client
+        self._denied = denied
+        self.asked: list[str] = []
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make the call, or refuse it."""
+        self.asked.append(operation)
+        if operation in self._denied:
+            response = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+            raise ClientError(response, operation)
+        return self._client.call(operation, **arguments)
+
+
+@on_dynamodb
+def test_check_needs_no_permission_to_read(hosts, table, request):
+    """sqsjkr's policies do not have it; a conditional write that changes nothing tells as much."""
+    client = Without(dynamodb_client(request), "get_item")
+    locker = DynamoDBLocker(StoreTable(client, table.name), lease=LEASE)
+    locker.check()
+    locker.check()
+    assert ["get_item", "update_item", "update_item"] == client.asked
+    assert [] == table.rows()
+
+
+@on_dynamodb
+@pytest.mark.parametrize(
+    ("name", "denied", "said"),
+    [
+        ("no-such-table", ["get_item"], r"'no-such-table' does not exist.*init"),
+        (None, ["get_item", "update_item"], r"is denied; allow dynamodb:UpdateItem on it"),
+    ],
+    ids=["missing", "no writing either"],
+)
+def test_what_keeps_every_job_from_running_is_said_at_the_start(
+    hosts, table, request, name, denied, said
+):
+    """Also by whoever may not read."""
+    client = Without(dynamodb_client(request), *denied)
+    locker = DynamoDBLocker(StoreTable(client, name or table.name), lease=LEASE)
+    with pytest.raises(StartError, match=said):
+        locker.check()
+
+
+@on_dynamodb
+def test_a_lock_that_is_gone_is_lost_also_for_one_who_may_not_read(hosts, table, request):
+    """A sqsjkr host deleted the row: its job must end, and not wait for its lease to lapse."""
+    client = Without(dynamodb_client(request), "get_item")
+    locker = DynamoDBLocker(StoreTable(client, table.name), lease=LEASE)
+    locker.acquire("L", "event", owner="a")
+    sqsjkr_unlocks(table)
+    with pytest.raises(LeaseLost):
+        locker.renew("L", "a")
+
+
 class Denied:
     """A client that may not scan."""
 
@@ -552,8 +610,10 @@ def test_check_says_that_the_table_has_another_key(hosts, aws, request):
     )
     try:
         locker = DynamoDBLocker(StoreTable(dynamodb_client(request), "another-key"), lease=LEASE)
-        with pytest.raises(StartError, match=r"'another-key' does not have the key.*init"):
-            locker.check()
+        blind = Without(dynamodb_client(request), "get_item")
+        for one in (locker, DynamoDBLocker(StoreTable(blind, "another-key"), lease=LEASE)):
+            with pytest.raises(StartError, match=r"'another-key' does not have the key.*init"):
+                one.check()
     finally:
         aws.dynamodb.delete_table(TableName="another-key")
 

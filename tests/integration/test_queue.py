@@ -5,11 +5,13 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gevent
 import pytest
 
+from proxy import Proxy
 from servers import Aws, connect, create_queue, start_ministack
 from servers import Queue as ServerQueue
 from sqsjkr_gevent.aws.client import make_session
@@ -262,14 +264,83 @@ def test_a_missing_dead_letter_queue_is_named_as_well(aws, queue, open_):
 
 def test_a_server_that_is_not_there_is_no_start_error(aws, open_, monkeypatch):
     """The network may come up later, and the kicker waits for it."""
-    from dataclasses import replace
-
     from servers import free_port
 
     gone = replace(aws, endpoint_url=f"http://127.0.0.1:{free_port()}")
     one = open_(gone, "jobs", opened=False)
     with pytest.raises(QueueError):
         one.queue.open()
+
+
+# With less than all permissions.
+
+
+@pytest.fixture
+def denying(aws: Aws) -> Iterator[Callable[..., Aws]]:
+    """The server behind a proxy that denies operations."""
+    proxy = Proxy(aws.server.port).start()
+
+    def deny(*operations: str) -> Aws:
+        for operation in operations:
+            proxy.fail(operation, "403")
+        return replace(aws, endpoint_url=proxy.url)
+
+    yield deny
+    proxy.stop()
+
+
+def test_without_get_queue_url_the_url_follows_from_the_name(aws, queue, open_, denying):
+    """sqsjkr is told the URL's parts, so its policy need not allow to ask for it."""
+    sent = queue.send("a")
+    one = open_(denying("GetQueueUrl"), queue.name)
+    [message] = one.receive(1)
+    assert sent == message.id
+    one.queue.delete(message)
+    assert queue.is_empty()
+
+
+@pytest.mark.queue(max_receive_count=5, MessageRetentionPeriod="7200")
+def test_without_get_queue_attributes_the_config_says_what_there_is(
+    aws, queue, open_, denying, make_queue
+):
+    """No dead-letter queue but that of the config, and jobs are remembered as long as may be."""
+    server = denying("GetQueueAttributes")
+    one = open_(server, queue.name, opened=False)
+    assert 14 * 86400.0 == one.queue.open()
+    queue.send("a")
+    [message] = one.receive(1)
+    assert not one.queue.dead_letter(message, "why")
+    named = make_queue()
+    other = open_(server, queue.name, dead_letter_queue=named.name)
+    assert other.queue.dead_letter(message, "why")
+    assert "a" == eventually(named.receive)[0]["Body"]
+
+
+@pytest.mark.parametrize("operation", ["ChangeMessageVisibility", "DeleteMessage"])
+def test_what_the_kicker_cannot_do_without_is_named_at_the_start(
+    aws, queue, open_, denying, operation
+):
+    """Later it would be found out by jobs that run twice, or again and again."""
+    one = open_(denying(operation), queue.name, opened=False)
+    with pytest.raises(StartError, match=rf"{queue.name}.*denied; allow sqs:{operation} on it"):
+        one.queue.open()
+
+
+def test_a_missing_queue_is_named_also_where_nobody_may_ask_for_it(aws, open_, denying):
+    """Its URL is only a guess then."""
+    server = denying("GetQueueUrl", "GetQueueAttributes")
+    one = open_(server, "no-such-queue", opened=False)
+    with pytest.raises(StartError, match=r"'no-such-queue' .*does not exist.*init"):
+        one.queue.open()
+
+
+def test_a_look_at_a_permission_is_no_failure_of_the_service(aws, queue, open_, denying):
+    """It is refused on purpose; a start that went well must not look ill for a minute."""
+    errors = []
+    one = open_(denying("GetQueueUrl", "GetQueueAttributes"), queue.name, opened=False)
+    one.queue._calls._observe = lambda operation, error: errors.append(error)
+    one.queue.open()
+    assert [None] * 4 == errors
 
 
 @both
