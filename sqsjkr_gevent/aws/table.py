@@ -29,6 +29,10 @@ def key(row_id: str, kind: str) -> Row:
     return {"Id": value(row_id), "Type": value(kind)}
 
 
+def _names_in(expression: str) -> dict[str, str]:
+    return {f"#{name}": name for name in _NAMES if f"#{name}" in expression}
+
+
 def value(of: str | int | float) -> dict[str, str]:
     """An attribute value as the API writes it."""
     if isinstance(of, str):
@@ -107,8 +111,7 @@ class Table:
         *,
         urgent: bool,
     ) -> tuple[Row, bool]:
-        used = f"{update} {condition}"
-        names = {f"#{n}": n for n in _NAMES if f"#{n}" in used}
+        names = _names_in(f"{update} {condition}")
         arguments: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
         try:
             answer = self._client.call(
@@ -164,7 +167,7 @@ class Table:
         """
         arguments: dict[str, Any] = {
             "FilterExpression": f"#Type = :kind AND {condition}",
-            "ExpressionAttributeNames": {"#Type": "Type"},
+            "ExpressionAttributeNames": {"#Type": "Type", **_names_in(condition)},
             "ExpressionAttributeValues": {":kind": value(kind)},
         }
         while True:
@@ -181,16 +184,20 @@ class Table:
                 return
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def delete(self, row_id: str, kind: str, owner: str) -> bool:
-        """Delete the row if it is `owner`'s; answers whether it was."""
+    def delete(self, row_id: str, kind: str, owner: str, version: int | None = None) -> bool:
+        """Delete the row if it is `owner`'s, and of that version; answers whether it was."""
+        condition, values = "#Owner = :owner", {":owner": value(owner)}
+        if version is not None:
+            condition += " AND #Version = :seen"
+            values[":seen"] = value(version)
         try:
             self._client.call(
                 "delete_item",
                 TableName=self.name,
                 Key=key(row_id, kind),
-                ConditionExpression="#Owner = :owner",
-                ExpressionAttributeNames={"#Owner": "Owner"},
-                ExpressionAttributeValues={":owner": value(owner)},
+                ConditionExpression=condition,
+                ExpressionAttributeNames=_names_in(condition),
+                ExpressionAttributeValues=values,
             )
         except CallError as error:
             if is_condition(error):

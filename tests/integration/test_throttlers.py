@@ -18,7 +18,7 @@ from sqsjkr_gevent.backends.dynamodb import DynamoDBThrottler
 from sqsjkr_gevent.backends.memory import MemoryTable, MemoryThrottler
 from sqsjkr_gevent.batcher import Again
 from sqsjkr_gevent.errors import DuplicatedMessage, JobInProgress, LeaseLost, StartError, StoreError
-from sqsjkr_gevent.throttler import LeasedThrottler, as_leased
+from sqsjkr_gevent.throttler import InProgress, LeasedThrottler, ListedThrottler, as_leased
 from stores import Clock, dynamodb_client
 
 LEASE = 60.0
@@ -219,6 +219,14 @@ def test_a_done_job_is_forgotten_after_its_retention(hosts):
     assert None is hosts.other.claim("J", owner="b")
 
 
+def test_a_done_job_is_remembered_from_its_end_on(hosts):
+    """A job may take longer than the retention; counted from its start, its mark would be void."""
+    short = hosts.make(hosts.clock_of_one, retention=-10.0)  # It is over already.
+    short.claim("J", owner="a")
+    hosts.one.done("J", "a")
+    assert is_done(hosts.other)
+
+
 @pytest.mark.parametrize("hosts", [memory], indirect=True, ids=["memory"])
 def test_a_claim_without_a_lease_says_that_it_never_lapses(hosts):
     """lapses_in is None: waiting for a lapse would be in vain."""
@@ -333,6 +341,36 @@ def test_the_row_of_a_job_in_progress_is_sqsjkrs_with_ours_beside(hosts, table):
         "Lease": row["Lease"],
         "Status": {"S": "running"},
     } == row
+
+
+@on_dynamodb
+def test_the_row_of_a_job_in_progress_outlives_a_short_retention(hosts, table):
+    """Between two renewals TTL could remove it, and the job would be run a second time."""
+    short = hosts.make(hosts.clock_of_one, retention=LEASE / 10)
+    for call in (lambda: short.claim("J", owner="a"), lambda: short.renew("J", "a")):
+        before = int(time.time())
+        call()
+        assert int(table.row("J", "throttle")["Expired"]["N"]) >= before + 2 * LEASE
+    short.done("J", "a")
+    assert int(table.row("J", "throttle")["Expired"]["N"]) <= time.time() + LEASE / 10
+
+
+@on_dynamodb
+def test_jobs_in_progress_are_listed_and_forgotten_as_they_were_seen(hosts, table):
+    """Done ones and sqsjkr's are not; one that was renewed since lives, and is left alone."""
+    hosts.one.claim("J", owner="a")
+    hosts.one.claim("K", owner="b")
+    hosts.one.claim("done", owner="c")
+    hosts.one.done("done", "c")
+    assert isinstance(hosts.other, ListedThrottler)
+    seen = {one.job_id: one for one in hosts.other.running()}
+    expected = InProgress(job_id="J", owner="a", version=1, lease=LEASE)
+    assert ({"J", "K"}, expected) == (seen.keys(), seen["J"])
+    hosts.one.renew("K", "b")
+    assert (True, False) == (hosts.other.forget(seen["J"]), hosts.other.forget(seen["K"]))
+    assert not hosts.other.forget(seen["J"])
+    sqsjkr_sets(table, 4102444800)
+    assert {"K"} == {one.job_id for one in hosts.other.running()}
 
 
 @on_dynamodb
