@@ -1,5 +1,7 @@
 """The memory of which jobs were run: what a custom throttler implements, and what ours add."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from .errors import DuplicatedMessage, StoreError
@@ -45,6 +47,30 @@ class LeasedThrottler(Protocol):
 
     def release(self, job_id: str, owner: str) -> None:
         """Forget the job, which did not run. Raises LeaseLost where it is no longer `owner`'s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InProgress:
+    """A job in progress, as its store has it. version: grows with each renewal. lease: seconds."""
+
+    job_id: str
+    owner: str
+    version: int
+    lease: float
+
+
+@runtime_checkable
+class ListedThrottler(Protocol):
+    """A throttler that can say from outside who runs what. All methods raise StoreError."""
+
+    def running(self) -> Iterator[InProgress]:
+        """All jobs in progress, in no order. Raises StartError where that is not allowed."""
+
+    def forget(self, seen: InProgress) -> bool:
+        """Forget the job, as if it had never been claimed.
+
+        Answers False where owner and version are no longer those of `seen`.
+        """
 
 
 class NoThrottler:

@@ -1,5 +1,11 @@
-"""One message of a dead-letter queue: read from SQS's answer, and as it is sent again."""
+"""One message of a dead-letter queue: as a kicker sends it, as it is read, and sent again.
 
+SQS takes ten attributes. Where the sender's and a kicker's are more, some of the sender's are
+packed into one.
+"""
+
+import base64
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +13,11 @@ from typing import Any
 
 #: What the attributes that a kicker adds begin with.
 _OURS = "Sqsjkr"
+_REASON, _MESSAGE_ID, _PACKED = f"{_OURS}Reason", f"{_OURS}MessageId", f"{_OURS}Attributes"
+
+#: Most attributes of one message.
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+ATTRIBUTES_MOST = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,19 +39,62 @@ class DeadLetter:
     attributes: Mapping[str, Any]
 
 
+def attributes_of(message_id: str, given: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """What a kicker gives a dead letter: the sender's attributes, and why it is one.
+
+    given: the message's attributes. Those of an earlier time as a dead letter are replaced.
+    """
+    sent = _senders(given)
+    ours = {_REASON: _string(reason), _MESSAGE_ID: _string(message_id)}
+    if len(sent) + len(ours) <= ATTRIBUTES_MOST:
+        return sent | ours
+    kept = ATTRIBUTES_MOST - len(ours) - 1
+    packed = {name: _packed(one) for name, one in list(sent.items())[kept:]}
+    ours[_PACKED] = _string(json.dumps(packed))
+    return dict(list(sent.items())[:kept]) | ours
+
+
+def _senders(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that the sender gave, those that were packed among them."""
+    sent = {name: one for name, one in given.items() if not name.startswith(_OURS)}
+    try:
+        packed = json.loads(_text(given, _PACKED) or "{}")
+        return sent | {name: _unpacked(one) for name, one in packed.items()}
+    except (ValueError, TypeError, AttributeError, KeyError):
+        return sent  # Nothing that a kicker has written.
+
+
+def _packed(one: Mapping[str, Any]) -> dict[str, str]:
+    kind = str(one.get("DataType", "String"))
+    if "BinaryValue" in one:
+        value = base64.b64encode(one["BinaryValue"]).decode()
+        return {"DataType": kind, "BinaryValue": value}
+    return {"DataType": kind, "StringValue": str(one.get("StringValue", ""))}
+
+
+def _unpacked(one: Mapping[str, str]) -> dict[str, Any]:
+    if "BinaryValue" in one:
+        return {**one, "BinaryValue": base64.b64decode(one["BinaryValue"], validate=True)}
+    return {"DataType": one["DataType"], "StringValue": one["StringValue"]}
+
+
+def _string(text: str) -> dict[str, str]:
+    return {"DataType": "String", "StringValue": text}
+
+
 def read(raw: Mapping[str, Any]) -> DeadLetter:
     """A message of ReceiveMessage's answer."""
     system, given = raw.get("Attributes", {}), raw.get("MessageAttributes", {})
     return DeadLetter(
         id=raw["MessageId"],
-        original_id=_text(given, f"{_OURS}MessageId") or raw["MessageId"],
+        original_id=_text(given, _MESSAGE_ID) or raw["MessageId"],
         receipt_handle=raw["ReceiptHandle"],
         body=raw["Body"],
         sent_at=int(system.get("SentTimestamp", 0)) / 1000,
         receives=int(system.get("ApproximateReceiveCount", 1)),
         group_id=system.get("MessageGroupId"),
-        reason=_text(given, f"{_OURS}Reason"),
-        attributes={name: one for name, one in given.items() if not name.startswith(_OURS)},
+        reason=_text(given, _REASON),
+        attributes=_senders(given),
     )
 
 

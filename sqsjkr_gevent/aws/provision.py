@@ -9,7 +9,7 @@ from typing import Any
 from ..config import Config
 from ..config_sections import MAX_RETENTION, QUEUE_NAME
 from ..errors import ConfigError, StartError
-from .client import CallError, Client, error_code
+from .client import MISSING, CallError, Client, error_code
 
 #: Receives after which SQS moves a message to the dead-letter queue. Not small: a job that goes
 #: back (the kicker stops, its lock store is down) was received, too.
@@ -25,8 +25,6 @@ ATTRIBUTE_TYPES = {"Id": "S", "Type": "S", "Expired": "N"}
 TABLE_KEYS = {"Id": "HASH", "Type": "RANGE"}
 INDEX_KEYS = {"Type": "HASH", "Expired": "RANGE"}
 TTL_ATTRIBUTE = "Expired"
-
-_NO_QUEUE = frozenset({"AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist"})
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ def queue_url(sqs: Client, name: str, owner: str) -> str | None:
             "QueueUrl"
         ]
     except CallError as error:
-        if error_code(error) in _NO_QUEUE:
+        if error_code(error) in MISSING:
             return None
         raise
     return url
@@ -88,7 +86,7 @@ def table_description(dynamodb: Client, name: str) -> dict[str, Any] | None:
     try:
         table: dict[str, Any] = dynamodb.call("describe_table", TableName=name)["Table"]
     except CallError as error:
-        if error_code(error) == "ResourceNotFoundException":
+        if error_code(error) in MISSING:
             return None
         raise
     return table

@@ -1,6 +1,6 @@
 """The queue: receive, delete, hide. It knows messages, not jobs."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ from ..depth import Numbers
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid
 from ..log import get_logger
 from ..message import Message
-from .client import CallError, Client, Observer, Session, is_denied
-from .lookup import find_queue
+from .client import CallError, Client, Observer, Session, is_denied, is_refusal
+from .dead_letter import attributes_of
+from .lookup import check_rights, find_queue
 from .pace import Pace
+from .rights import SEND_MESSAGE, Right
 
 log = get_logger(__name__)
 
@@ -24,9 +26,6 @@ BATCH_MOST = 10
 
 #: Longest time a message can be hidden, in seconds from its receive. Same source.
 HIDE_MOST = 12 * 3600
-
-#: Most attributes of one message. Same source.
-ATTRIBUTES_MOST = 10
 
 #: Seconds a delete or a change of visibility waits to share its call with others.
 LINGER = 0.05
@@ -86,6 +85,7 @@ class Queue:
         self._url = ""
         self._dead_letter_name = sqs.dead_letter_queue
         self._dead_letter_url: str | None = None
+        self._warned: set[Right] = set()
         self._deletes: Batcher[str] = Batcher(
             self._send_deletes, most=BATCH_MOST, linger=LINGER, parallel=8
         )
@@ -99,8 +99,16 @@ class Queue:
         Raises StartError where it is missing or access to it is denied.
         """
         found = find_queue(self._calls, self.name, self._owner, self._dead_letter_name)
+        for right in found.lacks:
+            self._warn_once(right)
+        check_rights(self._calls, found.url, self.name, self._owner)
         self._url, self._dead_letter_url = found.url, found.dead_letter_url
         return found.retention
+
+    def _warn_once(self, right: Right) -> None:
+        if right not in self._warned:
+            self._warned.add(right)
+            log.warning("a permission is missing", permission=right.action, so=right.lack)
 
     def receive(self, most: int) -> list[Message]:
         """One long poll for 1 to `most` messages; the empty list where none came."""
@@ -145,28 +153,53 @@ class Queue:
     def dead_letter(self, message: Message, reason: str) -> bool:
         """Send a copy to the dead-letter queue, its reason in the attribute SqsjkrReason.
 
+        A copy that is refused so, as one that would be too long, is sent as the message was.
         Answers False where the queue has none. The original is still to be deleted.
         """
-        if self._dead_letter_url is None:
+        url = self._dead_letter_url
+        if url is None:
             return False
-        attributes = dict(list(message.attributes.items())[: ATTRIBUTES_MOST - 2])
-        attributes["SqsjkrReason"] = _string_attribute(reason)
-        attributes["SqsjkrMessageId"] = _string_attribute(message.id)
-        arguments: dict[str, Any] = {}
-        if self._dead_letter_url.endswith(".fifo"):
-            arguments["MessageGroupId"] = message.group_id or message.id
-            arguments["MessageDeduplicationId"] = message.id
+        whole = attributes_of(message.id, message.attributes, reason)
         try:
-            self._calls.call(
-                "send_message",
-                QueueUrl=self._dead_letter_url,
-                MessageBody=message.body,
-                MessageAttributes=attributes,
-                **arguments,
-            )
+            refused = self._copy(url, message, whole)
+            if refused is None:
+                return True
+            last = self._copy(url, message, message.attributes)
         except CallError as error:
-            raise QueueError(f"dead-letter queue of {self.name!r}: {error}") from error
+            kind = AccessDenied if is_denied(error) else QueueError
+            raise kind(f"{SEND_MESSAGE.action} on {url}: {error}") from error
+        if last is not None:
+            raise QueueError(f"{SEND_MESSAGE.action} on {url}: {last}") from last
+        log.error(
+            "dead letter sent without its reason: with it the copy was refused",
+            reason=reason,
+            refusal=str(refused),
+            job_id=message.id,
+        )
         return True
+
+    def _copy(self, url: str, message: Message, attributes: Mapping[str, Any]) -> Exception | None:
+        """Send the message with these attributes; answers why it was refused, None if it was not.
+
+        Raises what botocore raises where that says nothing about the copy.
+        """
+        refused = None
+        for place in _places(url, message):
+            try:
+                self._calls.call(
+                    "send_message",
+                    QueueUrl=url,
+                    MessageBody=message.body,
+                    MessageAttributes=attributes,
+                    **place,
+                )
+            except CallError as error:
+                if not is_refusal(error):
+                    raise
+                refused = error
+            else:
+                return None
+        return refused
 
     def depth(self) -> Numbers | None:
         """About how many messages it, and its dead-letter queue, hold; None before open()."""
@@ -220,20 +253,24 @@ class Queue:
         )
 
     def _send_hides(self, hides: Sequence[_Hide]) -> Sequence[Exception | None]:
+        # Urgent, for the most of them keep a message from becoming visible.
         return self._send_batch(
             "change_message_visibility_batch",
             [
                 {"ReceiptHandle": hide.receipt_handle, "VisibilityTimeout": hide.seconds}
                 for hide in hides
             ],
+            urgent=True,
         )
 
     def _send_batch(
-        self, operation: str, entries: Sequence[dict[str, Any]]
+        self, operation: str, entries: Sequence[dict[str, Any]], *, urgent: bool = False
     ) -> Sequence[Exception | None]:
         numbered = [{"Id": str(number), **entry} for number, entry in enumerate(entries)]
         try:
-            answer = self._calls.call(operation, QueueUrl=self._url, Entries=numbered)
+            answer = self._calls.call(
+                operation, urgent=urgent, QueueUrl=self._url, Entries=numbered
+            )
         except CallError as error:
             raise QueueError(f"queue {self.name!r}: {error}") from error
         confirmed = {int(entry["Id"]) for entry in answer.get("Successful", [])}
@@ -245,8 +282,16 @@ class Queue:
         ]
 
 
-def _string_attribute(text: str) -> dict[str, str]:
-    return {"DataType": "String", "StringValue": text}
+def _places(url: str, message: Message) -> list[dict[str, Any]]:
+    """Where in that queue a copy of the message may stand; the best place first.
+
+    A group is the order of a FIFO queue. In a standard one it is a tenant of a fair queue, which
+    not every server like SQS takes.
+    """
+    if url.endswith(".fifo"):
+        group = message.group_id or message.id
+        return [{"MessageGroupId": group, "MessageDeduplicationId": message.id}]
+    return [{"MessageGroupId": message.group_id}, {}] if message.group_id else [{}]
 
 
 def _fault(entry: dict[str, Any]) -> Exception:

@@ -1,12 +1,16 @@
 """sqsjkr's DynamoDB table as conditional writes: hash key Id (S), range key Type (S)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..batcher import Again
 from ..errors import StartError, StoreError
-from .client import CallError, Client, error_code, is_condition
+from ..log import get_logger
+from .client import WRONG_SHAPE, CallError, Client, error_code, is_condition, is_denied
 from .lookup import start_error
+from .rights import BATCH_WRITE_ITEM, GET_ITEM, SCAN, UPDATE_ITEM, Right, look
+
+log = get_logger(__name__)
 
 #: Most rows of one BatchWriteItem.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
@@ -15,11 +19,6 @@ BATCH_MOST = 25
 #: Attributes that are, or may become, reserved words of DynamoDB expressions.
 _NAMES = ("Owner", "Version", "Lease", "Token", "Status")
 
-_MISSING = frozenset({"ResourceNotFoundException"})
-
-#: What the kicker must be allowed to do with the table.
-PERMISSIONS = "dynamodb:GetItem, UpdateItem, DeleteItem, BatchWriteItem"
-
 #: A row, or some attributes of one, as the API writes them.
 Row = dict[str, dict[str, str]]
 
@@ -27,6 +26,10 @@ Row = dict[str, dict[str, str]]
 def key(row_id: str, kind: str) -> Row:
     """The primary key of a row of that kind, `lock` or `throttle`."""
     return {"Id": value(row_id), "Type": value(kind)}
+
+
+def _names_in(expression: str) -> dict[str, str]:
+    return {f"#{name}": name for name in _NAMES if f"#{name}" in expression}
 
 
 def value(of: str | int | float) -> dict[str, str]:
@@ -42,24 +45,45 @@ class Table:
     def __init__(self, client: Client, name: str) -> None:
         self.name = name
         self._client = client
+        self._denied: set[Right] = set()
 
     def check(self) -> None:
-        """Raises StartError where the table is missing, has another key, or may not be read."""
+        """Raises StartError where the table is missing, has another key, or may not be used."""
         try:
-            self._client.call(
-                "get_item", TableName=self.name, Key=key("sqsjkr-gevent check", "lock")
-            )
+            self._look()
         except CallError as error:
             what = f"DynamoDB table {self.name!r}"
-            if error_code(error) == "ValidationException":
+            if error_code(error) == WRONG_SHAPE:
                 raise StartError(
                     f"{what} does not have the key Id (S), Type (S); name another with "
                     f"--lock-table, or create one with `sqsjkr-gevent init`"
                 ) from error
             raise (
-                start_error(error, what, _MISSING, PERMISSIONS)
+                start_error(error, what, UPDATE_ITEM.action)
                 or StoreError(f"table {self.name!r}: {error}")
             ) from error
+
+    def _look(self) -> None:
+        if self._lacks(GET_ITEM):
+            look(self._client, UPDATE_ITEM, self.name)
+            return
+        try:
+            self._client.call("get_item", expected=is_denied, **GET_ITEM.arguments(self.name))
+        except CallError as error:
+            if not is_denied(error):
+                raise
+            self._do_without(GET_ITEM)
+            self._look()
+
+    def _lacks(self, right: Right) -> bool:
+        return right in self._denied
+
+    def _do_without(self, right: Right) -> None:
+        if not self._lacks(right):
+            self._denied.add(right)
+            log.warning(
+                "a permission is missing", table=self.name, permission=right.action, so=right.lack
+            )
 
     def update(
         self, row_id: str, kind: str, update: str, condition: str, **values: str | int | float
@@ -68,12 +92,30 @@ class Table:
 
         With it held the answer is what was updated, else the row as it stands.
         """
-        used = f"{update} {condition}"
-        names = {f"#{n}": n for n in _NAMES if f"#{n}" in used}
+        return self._update(row_id, kind, update, condition, values, urgent=False)
+
+    def renew(
+        self, row_id: str, kind: str, update: str, condition: str, **values: str | int | float
+    ) -> bool:
+        """The same, for a lease: it goes before others. Answers whether the condition held."""
+        return self._update(row_id, kind, update, condition, values, urgent=True)[1]
+
+    def _update(
+        self,
+        row_id: str,
+        kind: str,
+        update: str,
+        condition: str,
+        values: Mapping[str, str | int | float],
+        *,
+        urgent: bool,
+    ) -> tuple[Row, bool]:
+        names = _names_in(f"{update} {condition}")
         arguments: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
         try:
             answer = self._client.call(
                 "update_item",
+                urgent=urgent,
                 TableName=self.name,
                 Key=key(row_id, kind),
                 UpdateExpression=update,
@@ -87,17 +129,34 @@ class Table:
             if not is_condition(error):
                 raise StoreError(f"table {self.name!r}: {error}") from error
             row = getattr(error, "response", {}).get("Item")
-            return (self.get(row_id, kind) if row is None else row), False
+            return (self._old(row_id, kind) if row is None else row), False
         return answer.get("Attributes", {}), True
+
+    def _old(self, row_id: str, kind: str) -> Row:
+        """The row where the answer has none: there is none, or the server does not tell."""
+        try:
+            return self._read(row_id, kind)
+        except CallError as error:
+            if is_denied(error):
+                return {}
+            raise StoreError(f"table {self.name!r}: {error}") from error
 
     def get(self, row_id: str, kind: str) -> Row:
         """The row by a consistent read, empty where there is none."""
         try:
-            row: Row = self._client.call(
-                "get_item", TableName=self.name, Key=key(row_id, kind), ConsistentRead=True
-            ).get("Item", {})
+            return self._read(row_id, kind)
         except CallError as error:
             raise StoreError(f"table {self.name!r}: {error}") from error
+
+    def _read(self, row_id: str, kind: str) -> Row:
+        answer = self._client.call(
+            "get_item",
+            expected=is_denied,
+            TableName=self.name,
+            Key=key(row_id, kind),
+            ConsistentRead=True,
+        )
+        row: Row = answer.get("Item", {})
         return row
 
     def scan(self, kind: str, condition: str) -> Iterator[Row]:
@@ -107,7 +166,7 @@ class Table:
         """
         arguments: dict[str, Any] = {
             "FilterExpression": f"#Type = :kind AND {condition}",
-            "ExpressionAttributeNames": {"#Type": "Type"},
+            "ExpressionAttributeNames": {"#Type": "Type", **_names_in(condition)},
             "ExpressionAttributeValues": {":kind": value(kind)},
         }
         while True:
@@ -116,7 +175,7 @@ class Table:
             except CallError as error:
                 what = f"DynamoDB table {self.name!r}"
                 raise (
-                    start_error(error, what, _MISSING, "dynamodb:Scan")
+                    start_error(error, what, SCAN.action)
                     or StoreError(f"table {self.name!r}: {error}")
                 ) from error
             yield from answer.get("Items", [])
@@ -124,16 +183,20 @@ class Table:
                 return
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def delete(self, row_id: str, kind: str, owner: str) -> bool:
-        """Delete the row if it is `owner`'s; answers whether it was."""
+    def delete(self, row_id: str, kind: str, owner: str, version: int | None = None) -> bool:
+        """Delete the row if it is `owner`'s, and of that version; answers whether it was."""
+        condition, values = "#Owner = :owner", {":owner": value(owner)}
+        if version is not None:
+            condition += " AND #Version = :seen"
+            values[":seen"] = value(version)
         try:
             self._client.call(
                 "delete_item",
                 TableName=self.name,
                 Key=key(row_id, kind),
-                ConditionExpression="#Owner = :owner",
-                ExpressionAttributeNames={"#Owner": "Owner"},
-                ExpressionAttributeValues={":owner": value(owner)},
+                ConditionExpression=condition,
+                ExpressionAttributeNames=_names_in(condition),
+                ExpressionAttributeValues=values,
             )
         except CallError as error:
             if is_condition(error):
@@ -142,19 +205,26 @@ class Table:
         return True
 
     def put(self, rows: Sequence[Row]) -> Sequence[Exception | None]:
-        """BatchWriteItem of whole rows; answers each row's fate in their order.
+        """Write whole rows; answers each row's fate in their order.
 
-        Of several rows with one Id the last is written: the API refuses two in one call.
+        By BatchWriteItem where that is allowed. Of several rows with one Id the last is written:
+        the API refuses two in one call.
         """
+        if self._lacks(BATCH_WRITE_ITEM):
+            return self._put_singly(rows)
         unique = {row["Id"]["S"]: row for row in rows}.values()
         try:
             answer = self._client.call(
                 "batch_write_item",
+                expected=is_denied,
                 RequestItems={self.name: [{"PutRequest": {"Item": row}} for row in unique]},
             )
         except CallError as error:
+            if is_denied(error):
+                self._do_without(BATCH_WRITE_ITEM)
+                return self._put_singly(rows)
             failure = StoreError(f"table {self.name!r}: {error}")
-            if error_code(error) == "ValidationException":
+            if error_code(error) == WRONG_SHAPE:
                 # Repeated, it would fail again, and hold up all that comes after it.
                 return [failure] * len(rows)
             raise failure from error
@@ -164,3 +234,32 @@ class Table:
         }
         throttled = Again("DynamoDB left it unprocessed")
         return [throttled if row["Id"]["S"] in left else None for row in rows]
+
+    def _put_singly(self, rows: Sequence[Row]) -> Sequence[Exception | None]:
+        """One after the other, so that none is under way any more once this greenlet is killed."""
+        fates: list[Exception | None] = []
+        for row in rows:
+            try:
+                self._put(row)
+            except CallError as error:
+                if error_code(error) != WRONG_SHAPE:
+                    # It would be the same with the others.
+                    again = Again(f"table {self.name!r}: {error}")
+                    return fates + [again] * (len(rows) - len(fates))
+                fates.append(StoreError(f"table {self.name!r}: {error}"))
+            else:
+                fates.append(None)
+        return fates
+
+    def _put(self, row: Row) -> None:
+        values = {name: one for name, one in row.items() if name not in ("Id", "Type")}
+        sets = ", ".join(f"#{name} = :{name}" for name in values)
+        gone = [name for name in _NAMES if name not in values]
+        self._client.call(
+            "update_item",
+            TableName=self.name,
+            Key={"Id": row["Id"], "Type": row["Type"]},
+            UpdateExpression=f"SET {sets} REMOVE {', '.join(f'#{name}' for name in gone)}",
+            ExpressionAttributeNames={f"#{name}": name for name in (*values, *gone)},
+            ExpressionAttributeValues={f":{name}": one for name, one in values.items()},
+        )

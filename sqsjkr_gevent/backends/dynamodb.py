@@ -16,10 +16,14 @@ from ..batcher import Batcher
 from ..clock import Clock
 from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost, StoreError
 from ..locker import Holder
+from ..throttler import InProgress
 from .lapse import LeaseWatch
 
 #: Seconds that the row of a free lock is kept for its fencing token, before TTL may remove it.
 FREE_LOCK_KEPT = 30 * 86400
+
+#: Leases that the row of a job in progress is kept at least, before TTL may remove it.
+RUNNING_LEASES = 2
 
 _DONE = "done"
 _RUNNING = "running"
@@ -100,7 +104,7 @@ class DynamoDBLocker:
 
     def renew(self, lock_id: str, owner: str) -> None:
         """Start the lease anew. Raises LeaseLost."""
-        _, held = self._table.update(
+        held = self._table.renew(
             lock_id, "lock", "SET #Version = #Version + :one", "#Owner = :owner", owner=owner, one=1
         )
         if not held:
@@ -151,7 +155,7 @@ class DynamoDBThrottler:
     """Job states across hosts.
 
     lease: seconds a job stays in progress without a renewal.
-    retention: seconds a job's row is kept, at least as long as its message may live.
+    retention: seconds a done job's row is kept, at least as long as its message may live.
     """
 
     lease: float | None
@@ -209,7 +213,7 @@ class DynamoDBThrottler:
             "SET Expired = :expired, #Owner = :owner, #Version = :one, #Lease = :lease,"
             " #Status = :running",
             condition,
-            expired=self._expired(),
+            expired=self._running_until(),
             owner=owner,
             lease=self._seconds,
             running=_RUNNING,
@@ -220,7 +224,7 @@ class DynamoDBThrottler:
 
     def renew(self, job_id: str, owner: str) -> None:
         """Start the lease anew. Raises LeaseLost."""
-        _, held = self._table.update(
+        held = self._table.renew(
             job_id,
             "throttle",
             "SET #Version = #Version + :one, Expired = :expired",
@@ -228,7 +232,7 @@ class DynamoDBThrottler:
             owner=owner,
             running=_RUNNING,
             one=1,
-            expired=self._expired(),
+            expired=self._running_until(),
         )
         if not held:
             raise LeaseLost(f"job {job_id} is not run by {owner}")
@@ -237,7 +241,7 @@ class DynamoDBThrottler:
         """Mark the job as done. Raises StoreError where that is not confirmed within a lease."""
         row = {
             **key(job_id, "throttle"),
-            "Expired": value(self._expired()),
+            "Expired": value(int(time.time() + self._retention)),
             "Owner": value(owner),
             "Status": value(_DONE),
         }
@@ -258,8 +262,23 @@ class DynamoDBThrottler:
         """Write the marks that wait, for at most `timeout` seconds."""
         self._marks.close(timeout, StoreError("the kicker stopped before the job's done mark"))
 
-    def _expired(self) -> int:
-        return int(time.time() + self._retention)
+    def running(self) -> Iterator[InProgress]:
+        """See ListedThrottler. It reads the whole table."""
+        for row in self._table.scan("throttle", "attribute_exists(#Lease)"):
+            yield InProgress(
+                job_id=row["Id"]["S"],
+                owner=row["Owner"]["S"],
+                version=int(row["Version"]["N"]),
+                lease=float(row["Lease"]["N"]),
+            )
+
+    def forget(self, seen: InProgress) -> bool:
+        """See ListedThrottler."""
+        return self._table.delete(seen.job_id, "throttle", seen.owner, seen.version)
+
+    def _running_until(self) -> int:
+        # Whatever the retention: TTL must not remove the row between two renewals.
+        return int(time.time() + max(self._retention, RUNNING_LEASES * self._seconds))
 
 
 def _is_of(row: Row, owner: str) -> bool:

@@ -1,7 +1,6 @@
 """Locks and job states of one process; they end with it."""
 
 import time
-from itertools import count
 from typing import ClassVar
 
 from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost
@@ -20,8 +19,12 @@ class MemoryTable:
         self.locks: dict[str, str] = {}
         self.running: dict[str, str] = {}
         self.done: dict[str, tuple[str, float]] = {}
-        # From the clock, so that tokens go on growing over a restart of the process.
-        self.tokens = count(time.time_ns() // 1_000_000)
+        self._token = 0
+
+    def next_token(self) -> int:
+        """A fencing token: by the clock, so that they go on growing over a restart."""
+        self._token = max(self._token + 1, time.time_ns() // 1_000_000)
+        return self._token
 
     @classmethod
     def named(cls, name: str) -> "MemoryTable":
@@ -44,7 +47,7 @@ class MemoryLocker:
         holder = self._table.locks.setdefault(lock_id, owner)
         if holder != owner:
             raise AlreadyLocked(f"lock {lock_id!r} is held by {holder}", holder=holder)
-        return next(self._table.tokens)
+        return self._table.next_token()
 
     def renew(self, lock_id: str, owner: str) -> None:
         """Check the owner. Raises LeaseLost."""

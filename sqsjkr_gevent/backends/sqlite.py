@@ -60,7 +60,10 @@ class SqliteLocker:
                 "INSERT INTO locks (lock_id, event_id, owner, version, lease, token, locked_at)"
                 " VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT (lock_id) DO UPDATE SET"
                 " event_id = excluded.event_id, owner = excluded.owner, version = 1,"
-                " lease = excluded.lease, token = token + 1, locked_at = excluded.locked_at"
+                " lease = excluded.lease, locked_at = excluded.locked_at,"
+                # The clock again, for a power loss can take the last transactions with it: the
+                # file has a token then that is older than those that were given out.
+                " token = max(token + 1, excluded.token)"
                 " RETURNING token",
                 (lock_id, event_id, owner, self._seconds, int(now * 1000), int(now)),
             ).fetchone()
@@ -126,8 +129,8 @@ def _holder(row: tuple[Any, ...]) -> Holder:
 class SqliteThrottler:
     """Job states between the processes of one host.
 
-    lease: seconds a job stays in progress without a renewal. retention: seconds a job's row is
-    kept, at least as long as its message may live.
+    lease: seconds a job stays in progress without a renewal. retention: seconds a done job's row
+    is kept, at least as long as its message may live.
     """
 
     lease: float | None
@@ -189,12 +192,18 @@ class SqliteThrottler:
 
     def done(self, job_id: str, owner: str) -> None:
         """Mark the job as done. Raises LeaseLost."""
-        self._change("UPDATE jobs SET done = 1 WHERE job_id = ? AND owner = ?", job_id, owner)
+        self._change(
+            "UPDATE jobs SET done = 1, expired = ? WHERE job_id = ? AND owner = ?",
+            time.time() + self._retention,
+            job_id,
+            owner,
+        )
 
     def release(self, job_id: str, owner: str) -> None:
         """Forget a job that did not run. Raises LeaseLost."""
         self._change("DELETE FROM jobs WHERE job_id = ? AND owner = ?", job_id, owner)
 
-    def _change(self, statement: str, job_id: str, owner: str) -> None:
-        if not self._file.write(lambda c: c.execute(statement, (job_id, owner)).rowcount):
-            raise LeaseLost(f"job {job_id} is not run by {owner}")
+    def _change(self, statement: str, *values: object) -> None:
+        """values: of the statement; the last two are the job's id and its owner."""
+        if not self._file.write(lambda c: c.execute(statement, values).rowcount):
+            raise LeaseLost("job {} is not run by {}".format(*values[-2:]))

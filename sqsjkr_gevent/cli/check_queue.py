@@ -3,10 +3,13 @@
 import json
 from collections.abc import Iterator
 
-from ..aws.client import CallError, Client, is_denied
+from ..aws.client import MISSING, CallError, Client, error_code, is_denied
+from ..aws.lookup import url_of
 from ..aws.provision import queue_attributes, queue_url
+from ..aws.rights import DEAD_LETTER_RIGHTS, QUEUE_RIGHTS
 from ..config import Config
 from ..duration import format_duration
+from .check_rights import rights
 from .findings import Finding, fail, ok, warn
 
 #: A message that was received as often as this goes to the dead-letter queue; fewer is too few,
@@ -16,27 +19,66 @@ RECEIVES_LEAST = 10
 
 def queue(config: Config, sqs: Client) -> Iterator[Finding]:
     """All about the queue. Raises what botocore raises."""
-    name = config.sqs.queue_name
-    url = queue_url(sqs, name, config.account.id)
+    name, owner = config.sqs.queue_name, config.account.id
+    url = _url(sqs, name, owner)
     if url is None:
-        yield fail(
-            f"queue {name!r}",
-            f"not in account {config.account.id}, region {config.account.region}: correct them, "
-            f"or create it with `sqsjkr-gevent init`",
-        )
+        yield _missing(config)
         return
-    attributes = queue_attributes(sqs, url)
-    retention = float(attributes.get("MessageRetentionPeriod", 0))
+    try:
+        attributes = _attributes(sqs, url)
+    except CallError as error:
+        if error_code(error) not in MISSING:
+            raise
+        yield _missing(config)
+        return
+    what = f"queue {name!r}"
+    if attributes is not None:
+        yield from _settings(config, what, attributes)
+    yield from rights(sqs, QUEUE_RIGHTS, url, what)
+    yield from _dead_letters(config, sqs, attributes)
+
+
+def _missing(config: Config) -> Finding:
+    return fail(
+        f"queue {config.sqs.queue_name!r}",
+        f"not in account {config.account.id}, region {config.account.region}: correct them, "
+        f"or create it with `sqsjkr-gevent init`",
+    )
+
+
+def _url(sqs: Client, name: str, owner: str) -> str | None:
+    try:
+        return queue_url(sqs, name, owner)
+    except CallError as error:
+        if not is_denied(error):
+            raise
+        return url_of(sqs, name, owner)
+
+
+def _attributes(sqs: Client, url: str) -> dict[str, str] | None:
+    """All of them; None where nobody may ask."""
+    try:
+        return queue_attributes(sqs, url)
+    except CallError as error:
+        if not is_denied(error):
+            raise
+        return None
+
+
+def _settings(config: Config, what: str, attributes: dict[str, str]) -> Iterator[Finding]:
+    retention = _kept(attributes)
     kind = "FIFO" if attributes.get("FifoQueue") == "true" else "standard"
     yield ok(
-        f"queue {name!r}",
+        what,
         f"{kind}, keeps messages for {format_duration(retention)}; the kicker hides them for "
         f"{format_duration(config.sqs.visibility_timeout)}, whatever the queue's own "
         f"{attributes.get('VisibilityTimeout')} s",
     )
     yield from _retention(config, retention)
-    yield _access(sqs, url)
-    yield from _dead_letters(config, sqs, attributes, retention)
+
+
+def _kept(attributes: dict[str, str]) -> float:
+    return float(attributes.get("MessageRetentionPeriod", 0))
 
 
 def _retention(config: Config, retention: float) -> Iterator[Finding]:
@@ -49,29 +91,10 @@ def _retention(config: Config, retention: float) -> Iterator[Finding]:
         )
 
 
-def _access(sqs: Client, url: str) -> Finding:
-    # With a receipt handle of nothing: the service looks at the permission first.
-    nothing = "sqsjkr-gevent check"
-    for operation, arguments in (
-        ("delete_message", {}),
-        ("change_message_visibility", {"VisibilityTimeout": 0}),
-    ):
-        try:
-            sqs.call(operation, QueueUrl=url, ReceiptHandle=nothing, **arguments)
-        except CallError as error:
-            if is_denied(error):
-                return fail(
-                    "access",
-                    "allow sqs:ReceiveMessage, DeleteMessage and ChangeMessageVisibility on it "
-                    f"({error})",
-                )
-    return ok("access", "it may delete and hide messages; receiving one was not tried")
-
-
 def _dead_letters(
-    config: Config, sqs: Client, attributes: dict[str, str], retention: float
+    config: Config, sqs: Client, attributes: dict[str, str] | None
 ) -> Iterator[Finding]:
-    policy = json.loads(attributes.get("RedrivePolicy") or "{}")
+    policy = json.loads((attributes or {}).get("RedrivePolicy") or "{}")
     name, owner = config.sqs.dead_letter_queue, config.account.id
     if name is None and "deadLetterTargetArn" in policy:
         owner, name = policy["deadLetterTargetArn"].split(":")[-2:]
@@ -83,11 +106,14 @@ def _dead_letters(
         )
         return
     what = f"dead-letter queue {name!r}"
-    url = queue_url(sqs, name, owner)
+    url = _url(sqs, name, owner)
     if url is None:
         yield fail(what, f"not in account {owner}: create it with `sqsjkr-gevent init`")
         return
-    yield from _dead_letter_queue(what, attributes, queue_attributes(sqs, url), retention)
+    its = _attributes(sqs, url)
+    if attributes is not None and its is not None:
+        yield from _dead_letter_queue(what, attributes, its)
+    yield from rights(sqs, DEAD_LETTER_RIGHTS, url, what)
     receives = int(policy.get("maxReceiveCount", RECEIVES_LEAST))
     if receives < RECEIVES_LEAST:
         yield warn(
@@ -98,14 +124,14 @@ def _dead_letters(
 
 
 def _dead_letter_queue(
-    what: str, attributes: dict[str, str], its: dict[str, str], retention: float
+    what: str, attributes: dict[str, str], its: dict[str, str]
 ) -> Iterator[Finding]:
     if its.get("FifoQueue") != attributes.get("FifoQueue"):
         yield fail(what, "it and the queue must both be FIFO, or neither: name another one")
         return
-    its_retention = float(its.get("MessageRetentionPeriod", 0))
+    its_retention = _kept(its)
     kept = f"keeps messages for {format_duration(its_retention)}"
-    if its_retention <= retention:
+    if its_retention <= _kept(attributes):
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
         yield warn(
             what,

@@ -3,7 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ..aws.client import CallError, Client, Session, is_denied, unobserved
+from ..aws.client import (
+    WRONG_SHAPE,
+    CallError,
+    Client,
+    Session,
+    error_code,
+    is_denied,
+    unobserved,
+)
 from ..aws.provision import (
     ATTRIBUTE_TYPES,
     INDEX,
@@ -13,9 +21,10 @@ from ..aws.provision import (
     table_description,
     tables,
 )
-from ..aws.table import Table
+from ..aws.rights import TABLE_RIGHTS
 from ..config import Config
 from ..stores import Stores
+from .check_rights import rights
 from .findings import Finding, fail, ok, warn
 
 _OTHER = "name another one with --lock-table, or create one with `sqsjkr-gevent init`"
@@ -44,41 +53,50 @@ def _table(dynamodb: Client, name: str) -> Iterator[Finding]:
     except CallError as error:
         if not is_denied(error):
             raise
-        # The kicker does without DescribeTable.
-        Table(dynamodb, name).check()
-        yield ok(what, "it may be read; dynamodb:DescribeTable is denied, so no more is known")
+    else:
+        if table is None:
+            yield fail(what, "does not exist: create it with `sqsjkr-gevent init`")
+            return
+        if _keys(table["KeySchema"]) != TABLE_KEYS or not _types_fit(table):
+            yield _other_shape(what)
+            return
+        if table["TableStatus"] not in ("ACTIVE", "UPDATING"):
+            yield fail(what, f"it is {table['TableStatus']}: wait until it is ACTIVE")
+            return
+        yield ok(what, "keys Id, Type")
+        yield _index(table, what)
+    try:
+        yield from rights(dynamodb, TABLE_RIGHTS, name, what)
+    except CallError as error:
+        if error_code(error) != WRONG_SHAPE:
+            raise
+        yield _other_shape(what)
         return
-    if table is None:
-        yield fail(what, "does not exist: create it with `sqsjkr-gevent init`")
-        return
-    if _keys(table["KeySchema"]) != TABLE_KEYS or not _types_fit(table):
-        yield fail(what, f"its key is not Id (S), Type (S): {_OTHER}")
-        return
-    if table["TableStatus"] not in ("ACTIVE", "UPDATING"):
-        yield fail(what, f"it is {table['TableStatus']}: wait until it is ACTIVE")
-        return
-    Table(dynamodb, name).check()
-    yield ok(what, "keys Id, Type; it may be read")
-    yield from _extras(dynamodb, table, what)
+    yield from _time_to_live(dynamodb, name, what)
 
 
-def _extras(dynamodb: Client, table: dict[str, Any], what: str) -> Iterator[Finding]:
+def _other_shape(what: str) -> Finding:
+    return fail(what, f"its key is not Id (S), Type (S): {_OTHER}")
+
+
+def _index(table: dict[str, Any], what: str) -> Finding:
     indexes = {
         index["IndexName"]: _keys(index["KeySchema"])
         for index in table.get("GlobalSecondaryIndexes", [])
     }
     if indexes.get(INDEX) == INDEX_KEYS:
-        yield ok(f"{what} index", INDEX)
-    else:
-        yield warn(
-            f"{what} index", f"no {INDEX} (Type, Expired): add it where sqsjkr hosts use the table"
-        )
+        return ok(f"{what} index", INDEX)
+    return warn(
+        f"{what} index", f"no {INDEX} (Type, Expired): add it where sqsjkr hosts use the table"
+    )
+
+
+def _time_to_live(dynamodb: Client, name: str, what: str) -> Iterator[Finding]:
     try:
-        answer = dynamodb.call("describe_time_to_live", TableName=table["TableName"])
+        answer = dynamodb.call("describe_time_to_live", TableName=name)
     except CallError as error:
         if not is_denied(error):
             raise
-        yield warn(f"{what} TTL", "dynamodb:DescribeTimeToLive is denied: allow it to see its TTL")
         return
     ttl = answer.get("TimeToLiveDescription", {})
     enabled = ttl.get("TimeToLiveStatus") in ("ENABLED", "ENABLING")

@@ -7,14 +7,17 @@ import click
 
 from ..aws.client import make_session, unobserved
 from ..config import Config
+from ..duration import format_duration
 from ..errors import ConfigError, SqsjkrError, StartError
 from ..locker import Holder, ListedLocker
 from ..stores import Checked, Stores
+from ..throttler import ListedThrottler
 from .loading import load_quietly
+from .lock_lapsed import Left, end_lapsed, jobs_of_ours, locks_of_ours
 from .lock_show import HOLDER_COLUMNS, as_json, consequence, progress, question, row, say_who
 from .lock_watch import check_same, watch_lapse
 from .settings import Settings, conf_option
-from .show import print_json, tell
+from .show import print_json, safe, tell
 from .tables import print_table
 
 _NEVER = "no job is ever locked: the backend of [locker] is none"
@@ -47,19 +50,38 @@ def command(context: click.Context, json_: bool) -> None:
 
 @command.command("release")
 @conf_option
-@click.argument("lock_id", metavar="ID")
+@click.argument("lock_id", metavar="[ID]", required=False)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Release it even where its holder is alive.")
+@click.option(
+    "--ours-lapsed",
+    is_flag=True,
+    help="All locks and jobs of kickers that are gone, as before going back to sqsjkr.",
+)
 @click.pass_obj
-def release(settings: Settings, lock_id: str, yes: bool, force: bool) -> None:
+def release(
+    settings: Settings, lock_id: str | None, yes: bool, force: bool, ours_lapsed: bool
+) -> None:
     """Give back the lock ID of a holder that is gone.
 
     A holder that renews its lease is alive, and its lock is not released: to see that may take as
     long as the lease. --force releases it all the same; its job is killed then.
+
+    With --ours-lapsed, in place of an ID, all locks are given back that kickers of sqsjkr-gevent
+    left behind, and the jobs that they had in progress are forgotten, so that sqsjkr runs them.
     """
+    if (lock_id is None) != ours_lapsed or (ours_lapsed and force):
+        raise click.UsageError("Name one lock by its ID, or use --ours-lapsed alone.")
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("Nobody can be asked here: use --yes.")
-    locker = _locker(load_quietly(settings))
+    config = load_quietly(settings)
+    if lock_id is None:
+        _release_lapsed(config, yes)
+    else:
+        _release_one(_locker(config), lock_id, yes, force)
+
+
+def _release_one(locker: ListedLocker, lock_id: str, yes: bool, force: bool) -> None:
     holder = locker.holder(lock_id)
     if holder is None:
         raise SqsjkrError(f"lock {lock_id!r} is not held")
@@ -75,6 +97,31 @@ def release(settings: Settings, lock_id: str, yes: bool, force: bool) -> None:
         check_same(holder, locker.holder(lock_id) or holder)
         raise SqsjkrError(f"lock {lock_id!r} changed while it was looked at: try again")
     print(f"lock {lock_id!r} is released{consequence(holder, force)}")
+
+
+def _release_lapsed(config: Config, yes: bool) -> None:
+    left: list[Left] = []
+    if config.locker.backend != "none":
+        left += locks_of_ours(_locker(config))
+    throttler = Stores(config, make_session(config.account), unobserved).throttler(0.0)
+    if isinstance(throttler, ListedThrottler):
+        left += jobs_of_ours(throttler)
+    if not left:
+        tell("no kicker of ours holds a lock or has a job in progress")
+        return
+    for one in left:
+        tell(f"{one.what}: of {one.owner}, lease {format_duration(one.lease)}")
+    if not yes:
+        click.confirm("Release those that nobody renews within a lease?", abort=True, err=True)
+    ended = 0
+    with progress() as told:
+        for one, gone in end_lapsed(left, told):
+            ended += gone
+            if gone:
+                print(safe(f"{one.what} {one.ended}"))
+            else:
+                tell(f"{one.what}: {one.owner} lives, or has ended it by now: left alone")
+    print(f"{ended} of {len(left)} ended")
 
 
 def _locker(config: Config) -> ListedLocker:

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from kickers import DEADLINE, settings, toml
+from proxy import Proxy
+from sqsjkr_gevent.aws.rights import DEAD_LETTER_RIGHTS, QUEUE_RIGHTS, TABLE_RIGHTS
 
 COMMAND = [sys.executable, "-m", "sqsjkr_gevent"]
 
@@ -279,3 +281,42 @@ def test_check_warns_of_too_few_descriptors(aws: Any, queue: Any, tmp_path: Path
     )
     assert "warn" == levels(done)["open files"], done.stderr
     assert 0 == done.returncode
+
+
+def test_check_says_of_each_permission_what_its_lack_costs(
+    aws: Any, run: Any, make_queue: Any, table: Any
+) -> None:
+    """All of them in one go; a policy is seldom in the hands of whoever starts the kicker."""
+    queue = make_queue(max_receive_count=20)
+    config = settings(aws, queue, table, sqs={"dead_letter_queue": queue.dead_letters.name})
+    allowed = run(config, "check")
+    of_queue, of_dead = f"queue '{queue.name}'", f"dead-letter queue '{queue.dead_letters.name}'"
+    of_table = f"table '{table.name}'"
+    expected = {
+        **{f"{one.action.partition(':')[2]} on {of_queue}": one for one in QUEUE_RIGHTS},
+        **{f"{one.action.partition(':')[2]} on {of_dead}": one for one in DEAD_LETTER_RIGHTS},
+        **{f"{one.action.partition(':')[2]} on {of_table}": one for one in TABLE_RIGHTS},
+    }
+    assert {"ok"} == {levels(allowed).get(what) for what in expected}
+    assert [] == table.rows()
+    assert queue.is_empty()
+    assert queue.dead_letters.is_empty()
+
+    proxy = Proxy(aws.server.port).start()
+    try:
+        for one in expected.values():
+            if one.operation is not None:
+                proxy.fail(one.operation.title().replace("_", ""), "403")
+        config["account"]["endpoint_url"] = proxy.url
+        denied = run(config, "check")
+    finally:
+        proxy.stop()
+    assert 1 == denied.returncode
+    assert "" == denied.stderr
+    for what, one in expected.items():
+        if one.operation is None:
+            assert "ok" == levels(denied)[what]
+            continue
+        level = "FAIL" if one.needed else "warn"
+        assert f"{level}  {what}: denied, so {one.lack}: allow {one.action}" in denied.stdout
+    assert "does not exist" not in denied.stdout

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from kickers import DEADLINE, settings, toml
+from sqsjkr_gevent.aws.dead_letter import attributes_of
 from sqsjkr_gevent.aws.dead_letters import BATCH_BYTES, STALE_MOST, DeadLetters
 from waiting import eventually
 
@@ -206,6 +207,24 @@ def test_redriven_messages_are_in_the_queue_as_they_were_sent(dlq: Any, queue: A
     assert b"\x00\xff" == sent["Blob"]["BinaryValue"]
     assert not found["b"].get("MessageAttributes")
     assert [left] == [one["MessageId"] for one in queue.dead_letters.receive()]
+
+
+@with_dead_letters
+def test_a_redriven_message_has_the_attributes_that_had_to_be_packed(dlq: Any, queue: Any) -> None:
+    """Also those that SQS would not take beside the kicker's, as they were sent."""
+    mine: dict[str, Any] = {f"n{number}": text(str(number)) for number in range(9)}
+    mine["Blob"] = {"DataType": "Binary", "BinaryValue": b"\x00\xff"}
+    ours = queue.dead_letters.send(
+        "{}", MessageAttributes=attributes_of("first-id", mine, "out of attempts")
+    )
+    shown = json.loads(dlq("show", ours, "--json").stdout)
+    assert "AP8=" == shown["attributes"]["Blob"]
+    done = dlq("redrive", "first-id")
+    assert (0, "1 redriven\n", "") == (done.returncode, done.stdout, done.stderr)
+    [message] = queue.receive()
+    sent = message["MessageAttributes"]
+    assert mine.keys() == sent.keys()
+    assert (b"\x00\xff", "8") == (sent["Blob"]["BinaryValue"], sent["n8"]["StringValue"])
 
 
 @both

@@ -13,10 +13,12 @@ from typing import Any
 import gevent
 import pytest
 
+from gates import Gate
 from kickers import DEADLINE, settings, toml
 from sqsjkr_gevent.backends.dynamodb import DynamoDBLocker
 from sqsjkr_gevent.backends.sqlite import SqliteLocker
 from sqsjkr_gevent.backends.sqlite_file import SqliteFile
+from sqsjkr_gevent.cli.lock_lapsed import Left, end_lapsed
 from sqsjkr_gevent.cli.lock_watch import Alive, watch_lapse
 from sqsjkr_gevent.locker import Holder, ListedLocker
 from stores import Clock, dynamodb_client
@@ -275,6 +277,93 @@ def test_a_job_whose_lock_was_released_by_force_is_killed(
     assert f":{kicker.pid}:" in held["holder"]
     assert 0 == locks(config, "release", "L", "--yes", "--force").returncode
     kicker.says("lease lost")
+
+
+def sqsjkr_takes(table: Any, row_id: str, kind: str) -> bool:
+    """Whether a sqsjkr host would take the lock, or run the job, of that id."""
+    name = {"lock": "EventId", "throttle": "Expired"}[kind]
+    try:
+        table.dynamodb.update_item(
+            TableName=table.name,
+            Key={"Id": {"S": row_id}, "Type": {"S": kind}},
+            UpdateExpression=f"SET {name} = :one",
+            ConditionExpression=f"attribute_not_exists({name})",
+            ExpressionAttributeValues={":one": {"S": "e"} if kind == "lock" else {"N": "1"}},
+        )
+    except table.dynamodb.exceptions.ConditionalCheckFailedException:
+        return False
+    return True
+
+
+@pytest.mark.queue(visibility_timeout=5)
+def test_what_a_killed_kicker_left_is_no_obstacle_to_sqsjkr_any_more(
+    locks: Any, aws: Any, queue: Any, make_queue: Any, table: Any, tmp_path: Path, kick: Any
+) -> None:
+    """It would never take the lock, and drop the redelivered job as seen. What lives stays."""
+    sections: dict[str, Any] = {"sqs": {"visibility_timeout": LEASE}, "locker": {"lease": LEASE}}
+    config = settings(aws, queue, table, **sections)
+    gate, living_queue = Gate(tmp_path), make_queue()
+    killed = kick(config).started()
+    living = kick(settings(aws, living_queue, table, **sections)).started()
+    job_id = queue.send({"command": "sleep 600", "lock_id": "L"})
+    living_id = living_queue.send({"command": gate.command, "lock_id": "M"})
+    killed.says("job started")
+    living.says("job started")
+    killed.process.kill()
+    assert (False, False) == (
+        sqsjkr_takes(table, "L", "lock"),
+        sqsjkr_takes(table, job_id, "throttle"),
+    )
+    done = locks(config, "release", "--ours-lapsed", "-y")
+    assert 0 == done.returncode, done.stderr
+    assert [
+        "2 of 4 ended",
+        f"job {job_id} is forgotten: its message, once redelivered, is a new one",
+        "lock 'L' is released",
+    ] == sorted(done.stdout.splitlines())
+    alone = [line for line in done.stderr.splitlines() if line.endswith("left alone")]
+    assert 2 == len(alone)
+    assert all(f":{living.pid}:" in line for line in alone)
+    assert (True, True) == (
+        sqsjkr_takes(table, "L", "lock"),
+        sqsjkr_takes(table, job_id, "throttle"),
+    )
+    assert (False, False) == (
+        sqsjkr_takes(table, "M", "lock"),
+        sqsjkr_takes(table, living_id, "throttle"),
+    )
+    gate.open()
+    living.says("job succeeded")
+    assert [] == living.lines("lease lost")
+    again = locks(config, "release", "--ours-lapsed", "-y")
+    assert (0, "") == (again.returncode, again.stdout)
+    assert "no kicker of ours holds a lock" in again.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["L", "--ours-lapsed"], ["--ours-lapsed", "--force"]], ids=" ".join
+)
+def test_which_locks_are_meant_must_be_said(locks: Any, config: Any, arguments: list[str]) -> None:
+    """And all of them are never released by force."""
+    done = locks(config, "release", "--yes", *arguments)
+    assert (2, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
+    assert "--ours-lapsed" in done.stderr
+
+
+def test_each_lapsed_one_is_ended_after_its_own_lease() -> None:
+    """A lease of hours keeps nobody from taking the others."""
+    clock, ended = Clock(0.0), []
+
+    def left(name: str, lease: float, lives: bool) -> Left:
+        return Left(what=name, owner="a", lease=lease, ended="", end=lambda: not lives)
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    all_ = [left("long", 60.0, False), left("lives", 5.0, True), left("short", 5.5, False)]
+    for one, gone in end_lapsed(all_, lambda wait: None, clock=clock, sleep=sleep):
+        ended.append((one.what, gone, clock.now))
+    assert [("lives", False, 5.0), ("short", True, 5.5), ("long", True, 60.0)] == ended
 
 
 class Scripted:

@@ -5,17 +5,22 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import gevent
 import pytest
+import structlog
+from botocore.exceptions import ClientError
 
+from proxy import Proxy
 from servers import Aws, connect, create_queue, start_ministack
 from servers import Queue as ServerQueue
 from sqsjkr_gevent.aws.client import make_session
+from sqsjkr_gevent.aws.dead_letter import attributes_of, read
 from sqsjkr_gevent.aws.sqs import Queue
 from sqsjkr_gevent.config import AccountSection, SqsSection
-from sqsjkr_gevent.errors import QueueError, ReceiptHandleInvalid, StartError
+from sqsjkr_gevent.errors import AccessDenied, QueueError, ReceiptHandleInvalid, StartError
 from sqsjkr_gevent.message import Message
 from waiting import eventually
 
@@ -262,14 +267,83 @@ def test_a_missing_dead_letter_queue_is_named_as_well(aws, queue, open_):
 
 def test_a_server_that_is_not_there_is_no_start_error(aws, open_, monkeypatch):
     """The network may come up later, and the kicker waits for it."""
-    from dataclasses import replace
-
     from servers import free_port
 
     gone = replace(aws, endpoint_url=f"http://127.0.0.1:{free_port()}")
     one = open_(gone, "jobs", opened=False)
     with pytest.raises(QueueError):
         one.queue.open()
+
+
+# With less than all permissions.
+
+
+@pytest.fixture
+def denying(aws: Aws) -> Iterator[Callable[..., Aws]]:
+    """The server behind a proxy that denies operations."""
+    proxy = Proxy(aws.server.port).start()
+
+    def deny(*operations: str) -> Aws:
+        for operation in operations:
+            proxy.fail(operation, "403")
+        return replace(aws, endpoint_url=proxy.url)
+
+    yield deny
+    proxy.stop()
+
+
+def test_without_get_queue_url_the_url_follows_from_the_name(aws, queue, open_, denying):
+    """sqsjkr is told the URL's parts, so its policy need not allow to ask for it."""
+    sent = queue.send("a")
+    one = open_(denying("GetQueueUrl"), queue.name)
+    [message] = one.receive(1)
+    assert sent == message.id
+    one.queue.delete(message)
+    assert queue.is_empty()
+
+
+@pytest.mark.queue(max_receive_count=5, MessageRetentionPeriod="7200")
+def test_without_get_queue_attributes_the_config_says_what_there_is(
+    aws, queue, open_, denying, make_queue
+):
+    """No dead-letter queue but that of the config, and jobs are remembered as long as may be."""
+    server = denying("GetQueueAttributes")
+    one = open_(server, queue.name, opened=False)
+    assert 14 * 86400.0 == one.queue.open()
+    queue.send("a")
+    [message] = one.receive(1)
+    assert not one.queue.dead_letter(message, "why")
+    named = make_queue()
+    other = open_(server, queue.name, dead_letter_queue=named.name)
+    assert other.queue.dead_letter(message, "why")
+    assert "a" == eventually(named.receive)[0]["Body"]
+
+
+@pytest.mark.parametrize("operation", ["ChangeMessageVisibility", "DeleteMessage"])
+def test_what_the_kicker_cannot_do_without_is_named_at_the_start(
+    aws, queue, open_, denying, operation
+):
+    """Later it would be found out by jobs that run twice, or again and again."""
+    one = open_(denying(operation), queue.name, opened=False)
+    with pytest.raises(StartError, match=rf"{queue.name}.*denied; allow sqs:{operation} on it"):
+        one.queue.open()
+
+
+def test_a_missing_queue_is_named_also_where_nobody_may_ask_for_it(aws, open_, denying):
+    """Its URL is only a guess then."""
+    server = denying("GetQueueUrl", "GetQueueAttributes")
+    one = open_(server, "no-such-queue", opened=False)
+    with pytest.raises(StartError, match=r"'no-such-queue' .*does not exist.*init"):
+        one.queue.open()
+
+
+def test_a_look_at_a_permission_is_no_failure_of_the_service(aws, queue, open_, denying):
+    """It is refused on purpose; a start that went well must not look ill for a minute."""
+    errors = []
+    one = open_(denying("GetQueueUrl", "GetQueueAttributes"), queue.name, opened=False)
+    one.queue._calls._observe = lambda operation, error: errors.append(error)
+    one.queue.open()
+    assert [None] * 4 == errors
 
 
 @both
@@ -297,11 +371,12 @@ def test_a_dead_letter_has_its_reason_and_its_own_attributes(aws, queue, open_):
 
 @both
 @pytest.mark.queue(max_receive_count=5)
-def test_a_dead_letter_keeps_to_the_most_attributes_of_a_message(aws, queue, open_):
-    """Of ten attributes eight are left, beside ours: SQS takes ten."""
-    attributes = {
-        f"a{number}": {"DataType": "String", "StringValue": str(number)} for number in range(10)
+def test_a_dead_letter_keeps_all_attributes_of_its_sender(aws, queue, open_):
+    """Ten, and SQS takes no more: some are packed into one, and a redrive unpacks them."""
+    attributes: dict[str, dict[str, Any]] = {
+        f"a{number}": {"DataType": "Number", "StringValue": str(number)} for number in range(9)
     }
+    attributes["blob"] = {"DataType": "Binary.gif", "BinaryValue": b"\x00\xff"}
     queue.send("no JSON", MessageAttributes=attributes)
     one = open_(aws, queue.name)
     [message] = one.receive(1)
@@ -309,8 +384,113 @@ def test_a_dead_letter_keeps_to_the_most_attributes_of_a_message(aws, queue, ope
     one.queue.dead_letter(message, "why")
     [dead] = eventually(queue.dead_letters.receive)
     names = set(dead["MessageAttributes"])
-    assert (10, 8) == (len(names), len(names & attributes.keys()))
-    assert {"SqsjkrReason", "SqsjkrMessageId"} <= names
+    assert (10, 7) == (len(names), len(names & attributes.keys()))
+    assert {"SqsjkrReason", "SqsjkrMessageId", "SqsjkrAttributes"} <= names
+    letter = read(dead)
+    assert ("why", message.id) == (letter.reason, letter.original_id)
+    assert attributes == {
+        name: {key: one[key] for key in one if key in ("DataType", "StringValue", "BinaryValue")}
+        for name, one in letter.attributes.items()
+    }
+
+
+@pytest.mark.queue(max_receive_count=5)
+def test_a_dead_letter_that_was_moved_back_and_fails_again_keeps_its_attributes(aws, queue, open_):
+    """SQS's own redrive takes all that a kicker added along."""
+    attributes = {
+        f"a{number}": {"DataType": "String", "StringValue": str(number)} for number in range(10)
+    }
+    queue.send("no JSON", MessageAttributes=attributes_of("first-id", attributes, "before"))
+    one = open_(aws, queue.name)
+    [message] = one.receive(1)
+    one.queue.dead_letter(message, "why")
+    [dead] = eventually(queue.dead_letters.receive)
+    assert (attributes.keys(), "why") == (read(dead).attributes.keys(), read(dead).reason)
+
+
+def refuse(one: Opened, when: Callable[[dict[str, Any]], object]) -> None:
+    """Have SendMessage refused, as SQS does, where its arguments are so."""
+    client: Any = one.queue._calls
+    call = client.call
+
+    def refusing(operation: str, **arguments: Any) -> dict[str, Any]:
+        if operation == "send_message" and when(arguments):
+            answer: Any = {
+                "Error": {"Code": "InvalidParameterValue", "Message": "by the test"},
+                "ResponseMetadata": {"HTTPStatusCode": 400},
+            }
+            raise ClientError(answer, operation)
+        answered: dict[str, Any] = call(operation, **arguments)
+        return answered
+
+    client.call = refusing
+
+
+@pytest.mark.queue(max_receive_count=5)
+def test_a_message_at_the_size_limit_becomes_a_dead_letter_as_it_was(aws, queue, open_):
+    """With a reason it would be too long; else it would be run again and again."""
+    mine = {"n": {"DataType": "Number", "StringValue": "7"}}
+    queue.send("x" * 1000, MessageAttributes=mine)
+    one = open_(aws, queue.name)
+    # SQS counts the attributes; the server does not.
+    refuse(one, lambda asked: len(asked["MessageBody"] + str(asked["MessageAttributes"])) > 1100)
+    [message] = one.receive(1)
+    with structlog.testing.capture_logs() as logged:
+        assert one.queue.dead_letter(message, "the reason why")
+    [dead] = eventually(queue.dead_letters.receive)
+    assert ("x" * 1000, {"n"}) == (dead["Body"], set(dead["MessageAttributes"]))
+    [line] = [line for line in logged if line["log_level"] == "error"]
+    assert ("the reason why", message.id) == (line["reason"], line["job_id"])
+
+
+@pytest.mark.queue(max_receive_count=5, MaximumMessageSize="2048")
+def test_a_dead_letter_that_is_refused_as_it_was_is_a_queue_error(aws, queue, open_):
+    """The dead-letter queue takes less than the queue: somebody has to set it right."""
+    aws.sqs.set_queue_attributes(
+        QueueUrl=queue.dead_letters.url, Attributes={"MaximumMessageSize": "1024"}
+    )
+    queue.send("x" * 2000)
+    one = open_(aws, queue.name)
+    [message] = one.receive(1)
+    with pytest.raises(QueueError, match=f"sqs:SendMessage on .*{queue.dead_letters.name}"):
+        one.queue.dead_letter(message, "why")
+    assert 2 == one.calls["send_message"]
+
+
+@pytest.mark.queue(max_receive_count=5)
+def test_whoever_may_not_send_dead_letters_is_told_what_to_allow(aws, queue, open_, denying):
+    """It is tried once: without a reason it would be denied as well."""
+    queue.send("no JSON")
+    one = open_(denying("SendMessage"), queue.name)
+    [message] = one.receive(1)
+    with pytest.raises(AccessDenied, match=f"sqs:SendMessage on .*{queue.dead_letters.name}"):
+        one.queue.dead_letter(message, "why")
+    assert 1 == one.calls["send_message"]
+
+
+@pytest.mark.queue(max_receive_count=5)
+def test_a_dead_letter_of_a_fair_queue_keeps_its_group(aws, queue, open_):
+    """In a standard queue it names a tenant."""
+    queue.send("no JSON", MessageGroupId="tenant")
+    one = open_(aws, queue.name)
+    [message] = one.receive(1)
+    assert one.queue.dead_letter(message, "why")
+    [dead] = eventually(queue.dead_letters.receive)
+    assert "tenant" == dead["Attributes"]["MessageGroupId"]
+
+
+@pytest.mark.queue(max_receive_count=5)
+def test_where_a_standard_queue_takes_no_group_the_dead_letter_goes_without(aws, queue, open_):
+    """As the servers did that were there before fair queues; its reason is still there."""
+    queue.send("no JSON")
+    one = open_(aws, queue.name)
+    [message] = one.receive(1)
+    message.group_id = "tenant"
+    refuse(one, lambda asked: "MessageGroupId" in asked)
+    assert one.queue.dead_letter(message, "why")
+    [dead] = eventually(queue.dead_letters.receive)
+    assert "why" == dead["MessageAttributes"]["SqsjkrReason"]["StringValue"]
+    assert "MessageGroupId" not in dead["Attributes"]
 
 
 @both

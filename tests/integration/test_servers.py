@@ -5,10 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gevent
 import pytest
+from botocore.exceptions import ClientError
+from gevent.event import Event
 
 from servers import Aws, Queue, Servers, Table, answers, start_ministack, start_moto
 from waiting import eventually
+
+#: Races for a lock, and how many run in each.
+RACES = 300
+RACERS = 6
 
 both = pytest.mark.servers("ministack", "moto")
 
@@ -65,6 +72,40 @@ def test_of_two_conditional_updates_the_second_fails(aws: Aws, table: Table) -> 
     assert row == caught.value.response["Item"]
     assert row == table.row("L1", "lock")
     assert [row] == table.rows()
+
+
+def test_of_racing_conditional_updates_exactly_one_wins(aws: Aws, table: Table) -> None:
+    """What the tests say of overlaps rests on this; moto's updates are not atomic, so none may
+    rest on moto.
+    """
+    clients = [aws.client("dynamodb") for _ in range(RACERS)]
+
+    def race(number: int) -> list[int]:
+        """Who of them wins."""
+        go, winners = Event(), []
+
+        def run(racer: int) -> None:
+            go.wait()
+            try:
+                clients[racer].update_item(
+                    TableName=table.name,
+                    Key={"Id": {"S": f"L{number}"}, "Type": {"S": "lock"}},
+                    UpdateExpression="SET EventId = :event",
+                    ConditionExpression="attribute_not_exists(EventId)",
+                    ExpressionAttributeValues={":event": {"S": str(racer)}},
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+                    raise
+                return
+            winners.append(racer)
+
+        racing = [gevent.spawn(run, racer) for racer in range(RACERS)]
+        go.set()
+        gevent.joinall(racing, raise_error=True)
+        return winners
+
+    assert [1] * RACES == [len(race(number)) for number in range(RACES)]
 
 
 def test_moto_ends_when_its_stdin_ends(tmp_path: Path) -> None:

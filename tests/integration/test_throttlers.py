@@ -7,16 +7,18 @@ from typing import Any
 
 import gevent
 import pytest
+from botocore.exceptions import ClientError
 from gevent.event import Event
 
 from servers import Table
+from sqsjkr_gevent.aws.client import Client
 from sqsjkr_gevent.aws.table import Table as StoreTable
 from sqsjkr_gevent.aws.table import key
 from sqsjkr_gevent.backends.dynamodb import DynamoDBThrottler
 from sqsjkr_gevent.backends.memory import MemoryTable, MemoryThrottler
 from sqsjkr_gevent.batcher import Again
 from sqsjkr_gevent.errors import DuplicatedMessage, JobInProgress, LeaseLost, StartError, StoreError
-from sqsjkr_gevent.throttler import LeasedThrottler, as_leased
+from sqsjkr_gevent.throttler import InProgress, LeasedThrottler, ListedThrottler, as_leased
 from stores import Clock, dynamodb_client
 
 LEASE = 60.0
@@ -217,6 +219,14 @@ def test_a_done_job_is_forgotten_after_its_retention(hosts):
     assert None is hosts.other.claim("J", owner="b")
 
 
+def test_a_done_job_is_remembered_from_its_end_on(hosts):
+    """A job may take longer than the retention; counted from its start, its mark would be void."""
+    short = hosts.make(hosts.clock_of_one, retention=-10.0)  # It is over already.
+    short.claim("J", owner="a")
+    hosts.one.done("J", "a")
+    assert is_done(hosts.other)
+
+
 @pytest.mark.parametrize("hosts", [memory], indirect=True, ids=["memory"])
 def test_a_claim_without_a_lease_says_that_it_never_lapses(hosts):
     """lapses_in is None: waiting for a lapse would be in vain."""
@@ -334,6 +344,36 @@ def test_the_row_of_a_job_in_progress_is_sqsjkrs_with_ours_beside(hosts, table):
 
 
 @on_dynamodb
+def test_the_row_of_a_job_in_progress_outlives_a_short_retention(hosts, table):
+    """Between two renewals TTL could remove it, and the job would be run a second time."""
+    short = hosts.make(hosts.clock_of_one, retention=LEASE / 10)
+    for call in (lambda: short.claim("J", owner="a"), lambda: short.renew("J", "a")):
+        before = int(time.time())
+        call()
+        assert int(table.row("J", "throttle")["Expired"]["N"]) >= before + 2 * LEASE
+    short.done("J", "a")
+    assert int(table.row("J", "throttle")["Expired"]["N"]) <= time.time() + LEASE / 10
+
+
+@on_dynamodb
+def test_jobs_in_progress_are_listed_and_forgotten_as_they_were_seen(hosts, table):
+    """Done ones and sqsjkr's are not; one that was renewed since lives, and is left alone."""
+    hosts.one.claim("J", owner="a")
+    hosts.one.claim("K", owner="b")
+    hosts.one.claim("done", owner="c")
+    hosts.one.done("done", "c")
+    assert isinstance(hosts.other, ListedThrottler)
+    seen = {one.job_id: one for one in hosts.other.running()}
+    expected = InProgress(job_id="J", owner="a", version=1, lease=LEASE)
+    assert ({"J", "K"}, expected) == (seen.keys(), seen["J"])
+    hosts.one.renew("K", "b")
+    assert (True, False) == (hosts.other.forget(seen["J"]), hosts.other.forget(seen["K"]))
+    assert not hosts.other.forget(seen["J"])
+    sqsjkr_sets(table, 4102444800)
+    assert {"K"} == {one.job_id for one in hosts.other.running()}
+
+
+@on_dynamodb
 def test_the_row_of_a_done_job_is_sqsjkrs_with_ours_beside(hosts, table):
     """No lease is left in it."""
     before = time.time()
@@ -401,6 +441,79 @@ def test_done_marks_of_one_moment_share_their_calls(hosts, table, request):
     assert {f"job-{n}" for n in range(30)} == {row["Id"]["S"] for row in table.rows()}
 
 
+class NoBatches:
+    """A client that may not write batches. operations: all that it was asked for."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.operations: list[str] = []
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make the call, or refuse it."""
+        self.operations.append(operation)
+        if operation == "batch_write_item":
+            response = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
+            raise ClientError(response, operation)
+        return self._client.call(operation, **arguments)
+
+
+@on_dynamodb
+def test_marks_that_cannot_be_batched_are_written_singly(hosts, table, request):
+    """With the attributes of any done job; the batch is not asked for a second time."""
+    client = NoBatches(dynamodb_client(request))
+    throttler = DynamoDBThrottler(StoreTable(client, table.name), lease=LEASE, retention=RETENTION)
+    before = time.time()
+    throttler.claim("J", owner="a")
+    throttler.renew("J", "a")
+    throttler.done("J", "a")
+    row = table.row("J", "throttle")
+    check_expired(row, before)
+    assert {"Id", "Type", "Expired", "Owner", "Status"} == row.keys()
+    assert ("a", "done") == (row["Owner"]["S"], row["Status"]["S"])
+    assert is_done(hosts.other)
+    marking = [gevent.spawn(throttler.done, f"job-{n}", f"owner-{n}") for n in range(30)]
+    gevent.joinall(marking, raise_error=True)
+    assert 31 == len(table.rows())
+    assert 1 == client.operations.count("batch_write_item")
+    throttler.close(0.0)
+
+
+class OneFault(NoBatches):
+    """Its single writes fail for the row of one job, the first time, with that error code."""
+
+    def __init__(self, client: Client, job_id: str, code: str) -> None:
+        super().__init__(client)
+        self.job_id = job_id
+        self.code: str | None = code
+
+    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        """Make the call, or fail."""
+        if self.code and arguments.get("Key", {}).get("Id", {}).get("S") == self.job_id:
+            response = {"Error": {"Code": self.code, "Message": "by the test"}}
+            self.code = None
+            raise ClientError(response, operation)
+        return super().call(operation, **arguments)
+
+
+@on_dynamodb
+@pytest.mark.parametrize(
+    ("code", "fates"),
+    [
+        ("InternalServerError", [None, Again, Again]),
+        ("ValidationException", [None, StoreError, None]),
+    ],
+)
+def test_of_single_marks_those_that_failed_are_repeated(hosts, table, request, code, fates):
+    """And what is refused for good holds up no other."""
+    client = OneFault(dynamodb_client(request), "J2", code)
+    rows = [
+        {**key(job_id, "throttle"), "Owner": {"S": "a"}, "Expired": {"N": "1"}}
+        for job_id in ("J1", "J2", "J3")
+    ]
+    answers = StoreTable(client, table.name).put(rows)
+    assert fates == [None if one is None else type(one) for one in answers]
+
+
 @on_dynamodb
 def test_close_writes_the_marks_that_wait(hosts, table):
     """A mark that was asked for just before the stop is in the table after it."""
@@ -420,7 +533,13 @@ class Unprocessing:
         self.job_id = job_id
         self.asked: list[list[str]] = []
 
-    def call(self, operation: str, *, RequestItems: dict[str, Any]) -> dict[str, Any]:  # noqa: N803
+    def call(
+        self,
+        operation: str,
+        *,
+        RequestItems: dict[str, Any],  # noqa: N803
+        **options: Any,
+    ) -> dict[str, Any]:
         """As DynamoDB answers a table over its throughput."""
         [(name, requests)] = RequestItems.items()
         ids = [request["PutRequest"]["Item"]["Id"]["S"] for request in requests]
