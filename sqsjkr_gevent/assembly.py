@@ -64,7 +64,6 @@ class Parts:
         self.health = Health(receive_within=config.sqs.wait_time + RECEIVE_SLACK)
         self.keeper = Keeper()
         self.room = WaitingRoom()
-        self.groups = Groups(self.room)
         self.places = Places(kicker.max_concurrent_num, self.room, waiting_most=kicker.max_waiting)
         self.slots = Slots(kicker.max_concurrent_num, self.room)
         self.launcher = make_launcher(kicker.launcher)
@@ -75,6 +74,7 @@ class Parts:
         self.queue = queue or Queue(
             self.session, config.account, config.sqs, observe=self.observer("sqs")
         )
+        self.groups = Groups(self.room, self.queue.name)
         self.depth = QueueDepth(self.queue.depth)
         #: Of the last jobs that started, in seconds.
         self.waits: deque[float] = deque(maxlen=RECENT)
