@@ -68,7 +68,6 @@ class Parts:
         self.health = Health(receive_within=config.sqs.wait_time + RECEIVE_SLACK)
         self.keeper = Keeper()
         self.room = WaitingRoom()
-        self.groups = Groups(self.room)
         self.places = Places(kicker.max_concurrent_num, self.room, waiting_most=kicker.max_waiting)
         self.slots = Slots(kicker.max_concurrent_num, self.room)
         #: Set by a stop, before anything is done about it.
@@ -80,6 +79,7 @@ class Parts:
         self.queue = queue or Queue(
             self.session, config.account, config.sqs, observe=self.observer("sqs")
         )
+        self.groups = Groups(self.room, self.queue.name)
         self.depth = QueueDepth(self.queue.depth)
         #: By which it may be asked, beside those that this host has anyway.
         self.host_names = (kicker.stats_host, *kicker.stats_hosts)

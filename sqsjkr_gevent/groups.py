@@ -1,4 +1,8 @@
-"""FIFO queues: the jobs of one message group run one after the other, in the order of receive."""
+"""FIFO queues: the jobs of one message group run one after the other, in the order of receive.
+
+On a standard queue a message group is a tenant of a fair queue, and orders nothing.
+https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
+"""
 
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +17,10 @@ from .run import Run
 
 log = get_logger(__name__)
 
+#: How the name of a queue that orders ends.
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
+_ORDERS = ".fifo"
+
 
 class _Turn:
     """A run's place in its group's line. returned: one before it went back to the queue."""
@@ -24,10 +32,14 @@ class _Turn:
 
 
 class Groups:
-    """The lines of all message groups that this kicker holds messages of."""
+    """The lines of all message groups that this kicker holds messages of.
 
-    def __init__(self, room: WaitingRoom) -> None:
+    queue_name: of the queue that they are of; only one that ends in `.fifo` has lines.
+    """
+
+    def __init__(self, room: WaitingRoom, queue_name: str) -> None:
         self._room = room
+        self._ordered = queue_name.endswith(_ORDERS)
         self._lines: dict[str, deque[_Turn]] = {}
 
     @contextmanager
@@ -38,7 +50,7 @@ class Groups:
         Raises GroupReturned to them, or Stopping.
         """
         group_id = run.message.group_id
-        if group_id is None:
+        if group_id is None or not self._ordered:
             yield
             return
         line = self._lines.setdefault(group_id, deque())

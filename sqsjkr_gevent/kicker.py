@@ -1,6 +1,5 @@
 """The kicker: its start, its life, and its stop."""
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -39,7 +38,7 @@ from .places import Place
 from .process.runner import STOPPED
 from .receivers import Receivers
 from .run import Run
-from .signals import STOP_SIGNALS, handled
+from .signals import STOP_SIGNALS, STRAY, deadly, handled
 from .source import Source
 from .stats import Stats
 from .stores import Closable, Stores, checks
@@ -156,7 +155,7 @@ class Kicker:
         self._ran = True
         if log_level is not None:
             logs.configure(log_level, self._config.log.format)
-        signals = STOP_SIGNALS if handle_signals else ()
+        signals, stray = (STOP_SIGNALS, deadly(STRAY)) if handle_signals else ((), [])
         if self._config.kicker.is_open:
             log.warning(
                 "whoever reaches this host can read commands and outputs: set kicker.stats_token",
@@ -164,7 +163,13 @@ class Kicker:
             )
         server = self._stats_server() if serve_stats else nullcontext()
         beside = keeping(self.parts, self._beat, self._fail)
-        with handled(signals, self._on_signal), self._history(), server, beside:
+        with (
+            handled(signals, self._on_signal),
+            handled(stray, _ignore),
+            self._history(),
+            server,
+            beside,
+        ):
             try:
                 locker, throttler = self._open()
             except Stopping:
@@ -300,8 +305,8 @@ class Kicker:
             self._failure = failure
         self._stop.set()
 
-    def _on_signal(self, number: signal.Signals) -> None:
-        log.info("stopping", signal=number.name, hurry=self._stop.is_set())
+    def _on_signal(self, name: str) -> None:
+        log.info("stopping", signal=name, hurry=self._stop.is_set())
         self.stop()
 
     @contextmanager
@@ -325,6 +330,10 @@ class Kicker:
     def _beat(self) -> None:
         self.health.beat()
         self.parts.guard.beat()
+
+
+def _ignore(name: str) -> None:
+    log.info("signal ignored", signal=name)
 
 
 def _require_patched() -> None:

@@ -33,6 +33,12 @@ class Receivers:
     #: Seconds that a receive waits for more places, so that it brings more messages.
     _LINGER = 0.02
 
+    #: An empty answer within so many seconds is no end of a long poll.
+    _QUICK = 0.5
+
+    #: Seconds of the first pause after a quick empty answer, and of the longest.
+    _PAUSES = (0.1, 1.0)
+
     def __init__(
         self,
         queue: Source,
@@ -57,6 +63,7 @@ class Receivers:
         self._alive = 0
         self._polls = 0
         self._backoff = Backoff(0.5, 30.0)
+        self._idle = Backoff(*self._PAUSES)
         self._stopping = Event()
 
     def start(self) -> None:
@@ -100,14 +107,27 @@ class Receivers:
             self._on_error(error)
             return False
         self._backoff.succeeded()
+        took = self._clock() - asked_at
         if len(messages) < taken:
             self._places.give(taken - len(messages))
         else:
-            self._places.received_in(self._clock() - asked_at)
+            self._places.received_in(took)
         self._admit(messages)
         if len(messages) == taken and self._alive < self._most:
             self.start()
+        self._rest(len(messages), took)
         return bool(messages)
+
+    def _rest(self, received: int, took: float) -> None:
+        """Pause where nothing was received, and the server did not wait either.
+
+        So it is with short polls, with a server that knows no long ones, with an answer that was
+        cut short, and with a FIFO queue at its limit of messages in flight.
+        """
+        if received:
+            self._idle.succeeded()
+        elif took < self._QUICK and self._alive == 1:  # One of several ends instead.
+            self._stopping.wait(self._idle.failed())
 
     def _poll(self, taken: int) -> list[Message]:
         self._polls += 1

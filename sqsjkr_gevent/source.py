@@ -7,7 +7,10 @@ from .message import Message
 
 
 class Source(Protocol):
-    """A queue. All methods raise QueueError where it fails for now; open() comes first."""
+    """A queue. All methods raise QueueError where it fails for now; open() comes first.
+
+    name: ends in `.fifo` where the jobs of a message group run one after the other, in order.
+    """
 
     name: str
 

@@ -31,12 +31,12 @@ class FakeQueue:
 
     fates: what became of each message, by its id: "deleted", "dead-letter", or "returned" for one
     that waits to be received again, which it is at once. dead_letters: body and reason of those.
-    has_dead_letters: whether there is a dead-letter queue.
+    has_dead_letters: whether there is a dead-letter queue. name: as of a real queue, message
+    groups order jobs only where it ends in `.fifo`.
     """
 
-    name = "fake"
-
-    def __init__(self, *, has_dead_letters: bool = True) -> None:
+    def __init__(self, *, name: str = "fake", has_dead_letters: bool = True) -> None:
+        self.name = name
         self.fates: dict[str, str] = {}
         self.dead_letters: list[tuple[str, str]] = []
         self._has_dead_letters = has_dead_letters

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import ConfigError
+from ..signals import STRAY, deadly, ignore
 from ..unix_socket import remove_stale
 from .fleet import Fleet
 
@@ -109,6 +110,8 @@ def _on_starting(server: Any) -> None:
         fleet.has(server.num_workers)
     except ConfigError as error:
         raise _ended(str(error), MISUSED) from None
+    # gunicorn handles some of them a moment later; the workers inherit the rest.
+    ignore(deadly(STRAY))
     # A worker that cannot start ends the master with the exit code of a kicker that cannot.
     server.WORKER_BOOT_ERROR = FAILED
     path = fleet.config.kicker.stats_socket

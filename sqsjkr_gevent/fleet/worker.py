@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers.ggevent import GeventWorker
 
 from ..errors import SqsjkrError
+from ..signals import STRAY, deadly, ignore
 from .fleet import Fleet
 
 if TYPE_CHECKING:
@@ -42,9 +43,10 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     _stopped_at: float | None = None
 
     def init_signals(self) -> None:
-        """gunicorn's, and a hangup of the terminal drains."""
+        """gunicorn's, a hangup of the terminal drains, and what asks for nothing does nothing."""
         super().init_signals()
         signal.signal(signal.SIGHUP, self.handle_exit)
+        ignore(deadly(STRAY))
 
     def load_wsgi(self) -> None:
         """Make the kicker, and the app that shows the fleet."""

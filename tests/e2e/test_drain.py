@@ -6,7 +6,9 @@ import time
 import psutil
 import pytest
 
+from gates import Gate
 from kickers import settings
+from sqsjkr_gevent.signals import STRAY, name_of
 from waiting import eventually
 
 
@@ -48,6 +50,24 @@ def test_a_signal_lets_running_jobs_end_and_gives_the_rest_back_at_once(
     assert {"done"} == {r["Status"]["S"] for r in table.rows() if r["Type"]["S"] == "throttle"}
     assert [] == [row for row in table.rows() if "EventId" in row]
     assert [] == kicker.lines(level="warning")
+
+
+def test_a_signal_that_asks_for_nothing_leaves_the_kicker_and_its_jobs_alone(
+    aws, queue, tmp_path, kick
+):
+    """A log rotation that sends SIGUSR1 to whatever runs must not end a day's work, as in Go."""
+    kicker = kick(settings(aws, queue))
+    gate = Gate(tmp_path)
+    job_id = queue.send({"command": f"{gate.command}; grep -E 'Sig(Ign|Blk)' /proc/self/status"})
+    kicker.says("job started")
+    for number in STRAY:
+        kicker.send(number)
+        kicker.says("signal ignored", signal=name_of(number))
+    gate.open()
+    output = kicker.says("job succeeded", job_id=job_id)["output"]
+    assert ["0" * 16] * 2 == [line.split()[1] for line in output.splitlines()]
+    assert 1 == len(kicker.lines("job started"))
+    assert 0 == kicker.stop()
 
 
 @pytest.mark.queue(visibility_timeout=600)

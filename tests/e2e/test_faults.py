@@ -115,6 +115,25 @@ def test_an_outage_of_twenty_seconds_loses_and_doubles_nothing(
     assert 0 == kicker.stop()
 
 
+def test_an_idle_kicker_that_polls_short_makes_few_calls(aws, queue, kick, proxies):
+    """150 a second would be 13 million a day, each of them paid; a job runs all the same.
+
+    The pauses grow from 0.1 s to 1 s, each shortened by half at most.
+    """
+    kicker = kick(behind(aws, queue, None, sqs={"wait_time": 0}), env=through(proxies)).started()
+
+    def polls() -> list[float]:
+        return [at for at, operation in proxies["sqs"].calls if operation == "ReceiveMessage"]
+
+    eventually(lambda: len(polls()) > 8, deadline=60)
+    idle = polls()
+    pauses = (0.05, 0.1, 0.2, 0.4, 0.5, 0.5, 0.5, 0.5)
+    assert idle[8] - idle[0] > sum(pauses)
+    job_id = queue.send({"command": "true"})
+    kicker.says("job succeeded", job_id=job_id)
+    assert 0 == kicker.stop()
+
+
 @pytest.mark.queue(visibility_timeout=30, max_receive_count=1000)
 def test_no_job_starts_while_its_store_fails(aws, queue, table, tmp_path, kick, proxies):
     """Closed, not open: the original runs them unguarded."""

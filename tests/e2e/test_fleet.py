@@ -17,9 +17,11 @@ from typing import Any
 import psutil
 import pytest
 
+from gates import Gate
 from jobs import Evidence, processes_of
 from kickers import DEADLINE, KickerProcess, settings, toml
 from servers import ROOT
+from sqsjkr_gevent.signals import STRAY
 from waiting import eventually
 
 #: Seconds: what a killed worker held comes back after so long.
@@ -246,6 +248,27 @@ def test_a_stop_lets_running_jobs_end_and_returns_the_rest(aws, queue, tmp_path,
     assert ids == {line["job_id"] for line in master.lines("job succeeded")}
     [left] = eventually(queue.receive)
     assert waiting == left["MessageId"]
+
+
+def test_signals_that_ask_for_nothing_leave_a_fleet_and_its_jobs_alone(aws, queue, tmp_path, kick):
+    """To the master as to each of its processes; SIGUSR1 to the master is gunicorn's."""
+    master = fleet(kick, fleet_config(aws, queue, None, kicker={"max_concurrent_num": 2}), 2)
+    gates = [Gate(tmp_path, name) for name in "ab"]
+    ids = {queue.send({"command": gate.command}) for gate in gates}
+    eventually(lambda: 2 == state(master)["busy"])
+    pids = [worker.pid for worker in workers(master)]
+    for number in STRAY:
+        for pid in pids:
+            os.kill(pid, number)
+        if number != signal.SIGUSR2:
+            master.send(number)
+    master.send(signal.SIGHUP)
+    master.says("started", 4)
+    for gate in gates:
+        gate.open()
+    eventually(lambda: ids == {line["job_id"] for line in master.lines("job succeeded")})
+    assert 2 == len(master.lines("job started"))
+    assert 0 == master.stop()
 
 
 def test_workers_whose_master_was_killed_drain_and_end(aws, queue, kick):

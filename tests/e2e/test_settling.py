@@ -96,6 +96,26 @@ def test_a_job_that_goes_back_takes_the_later_ones_of_its_group_along(
     kicker.says("job retried later")
 
 
+def test_jobs_of_one_tenant_on_a_standard_queue_run_side_by_side(aws, queue, table, tmp_path, kick):
+    """There a message group is a tenant of SQS's fair queues and orders nothing.
+
+    Each waits for the other three, and the first goes back once, which is no matter of theirs.
+    """
+    meet = "".join(
+        f"until [ -e {tmp_path}/{number} ]; do sleep 0.05; done; " for number in range(4)
+    )
+    fails_once = f"[ -e {tmp_path}/failed ] || {{ touch {tmp_path}/failed; exit 75; }}; "
+    for number in range(4):
+        met = f"touch {tmp_path}/{number}; {meet}"
+        job = {"command": (fails_once if number == 0 else "") + met, "timeout": "60s"}
+        queue.send(job, MessageGroupId="tenant")
+    retry = {"exit_codes": [75], "backoff": "1s", "max_backoff": "1s"}
+    kicker = kick(settings(aws, queue, table, retry=retry))
+    eventually(queue.is_empty, deadline=LONG)
+    eventually(lambda: {"succeeded": 4, "failed": 0, "errored": 1} == kicker.counters())
+    assert [] == kicker.lines("job returned")
+
+
 class SqsjkrHost:
     """The calls that a sqsjkr host makes on the table, to the letter."""
 

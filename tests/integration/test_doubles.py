@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import gevent
 import pytest
 
 from sqsjkr_gevent import Config, Kicker, Locker, Throttler
@@ -56,6 +57,31 @@ def test_a_job_that_is_retried_is_received_again_at_once(queue):
     assert [json.dumps({"command": "echo $SQSJKR_RECEIVE_COUNT; exit 3"})] == [
         body for body, _ in queue.dead_letters
     ]
+
+
+@pytest.mark.parametrize(("name", "at_once"), [("fake", 3), ("fake.fifo", 1)])
+def test_a_message_group_orders_jobs_only_where_the_queue_is_a_fifo_queue(
+    tmp_path: Path, name: str, at_once: int
+):
+    """As of a real queue it is the name that says so, whichever queue the config names."""
+    queue = FakeQueue(name=name)
+    kicker = a_kicker(queue)
+    room, most = kicker.parts.room, 0
+
+    def look() -> None:
+        nonlocal most
+        while True:
+            most = max(most, kicker.busy)
+            if kicker.busy == at_once and kicker.busy + len(room) == 3:
+                (tmp_path / "go").touch()
+            gevent.sleep(0.01)
+
+    watching = gevent.spawn(look)
+    for _ in range(3):
+        queue.send({"command": f"until [ -e {tmp_path}/go ]; do sleep 0.05; done"}, group_id="g")
+    run_all(kicker, queue)
+    watching.kill()
+    assert (at_once, 3) == (most, kicker.stats[Outcome.SUCCEEDED])
 
 
 def test_what_a_fake_throttler_has_seen_does_not_run(queue, tmp_path: Path):

@@ -1,5 +1,8 @@
 """Receivers: one when idle, more under load, and never none."""
 
+from collections import deque
+from collections.abc import Sequence
+
 import gevent
 from gevent.event import Event
 
@@ -8,6 +11,7 @@ from sqsjkr_gevent.health import Health
 from sqsjkr_gevent.message import Message
 from sqsjkr_gevent.places import Places, WaitingRoom
 from sqsjkr_gevent.receivers import Receivers
+from stores import Clock
 from waiting import eventually
 
 
@@ -33,6 +37,65 @@ class Queue:
         self.end.wait()
         self.polling -= 1
         return []
+
+
+class Rests(Event):
+    """Nobody stops; it notes each wait and its seconds instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waited: list[float] = []
+
+    def wait(self, timeout: float) -> bool:
+        """Note it."""
+        self.waited.append(timeout)
+        gevent.sleep(0)
+        return False
+
+
+class Script:
+    """Answers after so many seconds by the clock, with so many messages; then it waits."""
+
+    def __init__(self, clock: Clock, answers: list[tuple[float, int]]) -> None:
+        self.clock = clock
+        self.answers = deque(answers)
+        self.end = Event()
+
+    def receive(self, most: int) -> list[Message]:
+        """The next answer."""
+        if not self.answers:
+            self.end.wait()
+            return []
+        seconds, number = self.answers.popleft()
+        self.clock.now += seconds
+        return [Message(id=str(n), body="", receipt_handle="", sent_at=0.0) for n in range(number)]
+
+
+def test_quick_empty_answers_are_followed_by_pauses_that_grow_until_a_message_comes():
+    """A server that does not wait would be asked 150 times a second; long polls need no pause."""
+    clock = Clock()
+    quick, full, long = (0.01, 0), (0.01, 1), (20.0, 0)
+    queue = Script(clock, [long, *[quick] * 6, long, quick, full, quick, quick, long, full, quick])
+    places = Places(1, WaitingRoom(), waiting_most=1)
+
+    def admit(messages: Sequence[Message]) -> None:
+        places.give(len(messages))
+
+    receivers = Receivers(
+        queue, places, Health(receive_within=60), admit, lambda failure: None,
+        Circuit([], lambda: None), most=1, clock=clock,
+    )  # fmt: skip
+    rests = receivers._stopping = Rests()
+    receivers.start()
+    eventually(lambda: not queue.answers and len(rests.waited) >= 10)
+    most = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0, 0.1, 0.2, 0.1]
+    assert most == [
+        expected if expected / 2 <= waited <= expected else waited
+        for waited, expected in zip(rests.waited, most, strict=True)
+    ]
+    receivers.stop()
+    queue.end.set()
+    receivers.join(10)
 
 
 def test_polls_that_end_empty_together_leave_one_receiver_and_not_none():
