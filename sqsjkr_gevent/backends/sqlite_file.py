@@ -3,14 +3,12 @@
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import gevent
 from gevent import monkey
-from gevent.threadpool import ThreadPool
 
-from ..errors import StartError, StoreError
+from ..errors import HostExhausted, StartError, StoreError
+from ..threads import Call, Threads
 
 T = TypeVar("T")
 
@@ -36,11 +34,18 @@ CREATE INDEX IF NOT EXISTS jobs_expired ON jobs (expired);
 _ADDED = [("locks", "locked_at", "INTEGER")]
 
 
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    """What was raised in the thread. Raised there, gevent would print it as well."""
+class _Made(Call):
+    """A call on its way to the thread and back."""
 
-    error: Exception
+    __slots__ = ("_call", "answer")
+
+    def __init__(self, call: Callable[[], Any]) -> None:
+        super().__init__()
+        self._call = call
+        self.answer: Any = None
+
+    def make(self) -> None:
+        self.answer = self._call()
 
 
 class SqliteFile:
@@ -49,7 +54,7 @@ class SqliteFile:
     def __init__(self, path: str, schema: str = _SCHEMA) -> None:
         self._path = path
         self._schema = schema
-        self._thread = ThreadPool(1, hub=gevent.get_hub())
+        self._thread = Threads(1)
         self._connection: sqlite3.Connection | None = None
 
     def check(self) -> None:
@@ -83,20 +88,24 @@ class SqliteFile:
     def close(self) -> None:
         """Close it; what is called later opens it again."""
         self._apply(self._close)
+        self._thread.close()
 
     def _apply(self, call: Callable[[], T]) -> T:
-        def caught() -> T | _Raised:
-            try:
-                return call()
-            except Exception as error:  # noqa: BLE001  (raised again below)
-                return _Raised(error)
-
-        answer: T | _Raised = self._thread.apply(caught)
-        if not isinstance(answer, _Raised):
-            return answer
-        if isinstance(answer.error, sqlite3.Error):
-            raise StoreError(f"sqlite file {self._path!r}: {answer.error}") from answer.error
-        raise answer.error
+        """Make the call in the thread. What interrupts the wait is raised after it."""
+        made = _Made(call)
+        try:
+            self._thread.submit(made)
+        except HostExhausted as error:
+            raise StoreError(f"sqlite file {self._path!r}: {error}") from error
+        interrupted = made.wait()
+        if interrupted is not None:
+            raise interrupted
+        if isinstance(made.raised, sqlite3.Error):
+            raise StoreError(f"sqlite file {self._path!r}: {made.raised}") from made.raised
+        if made.raised is not None:
+            raise made.raised
+        answer: T = made.answer
+        return answer
 
     def _close(self) -> None:
         if self._connection is not None:

@@ -14,8 +14,8 @@ from gevent.event import Event
 
 from ..clock import Clock
 from ..errors import HostExhausted
+from ..threads import Call, Threads
 from .direct import is_passed_on, program_of, same_directory, with_directory, words_of
-from .threads import Call, Threads
 
 #: Seconds for which an answer is used: so long a program that comes earlier in PATH is not seen.
 KNOWN_FOR = 1.0

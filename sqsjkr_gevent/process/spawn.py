@@ -13,10 +13,10 @@ from typing import Any
 
 from gevent import monkey
 
+from ..threads import Call, Threads
 from .exits import Exits
 from .launcher import Child, output_pipe, start_error
 from .libc import PosixSpawn, longer, vector
-from .threads import Call, Threads
 
 # gevent's would run in the hub.
 _close = monkey.get_original("os", "close")

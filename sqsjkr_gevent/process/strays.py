@@ -7,7 +7,7 @@ import gevent
 from gevent.event import AsyncResult
 
 from ..errors import HostExhausted
-from .threads import Call, Threads
+from ..threads import Call, Threads
 from .watcher import mark_of
 
 #: A run's mark, and the process group of its command, None where that number may be another's.

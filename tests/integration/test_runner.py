@@ -16,10 +16,10 @@ import pytest
 from gevent import subprocess as gevent_subprocess
 from gevent.pool import Pool
 
+from sqsjkr_gevent import threads as threads_module
 from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted
 from sqsjkr_gevent.process import runner as runner_module
 from sqsjkr_gevent.process import text as text_module
-from sqsjkr_gevent.process import threads as threads_module
 from sqsjkr_gevent.process import watcher
 from sqsjkr_gevent.process.plain import PlainLauncher
 from sqsjkr_gevent.process.runner import Exit, Runner
@@ -124,7 +124,7 @@ from gevent import monkey; monkey.patch_all()
 import os, signal, sys
 from sqsjkr_gevent.process import runner as runner_module
 from sqsjkr_gevent.process import text as text_module
-from sqsjkr_gevent.process import threads as threads_module
+from sqsjkr_gevent import threads as threads_module
 from sqsjkr_gevent.process import watcher
 from sqsjkr_gevent.process.plain import PlainLauncher
 from sqsjkr_gevent.process.runner import Runner

@@ -8,7 +8,7 @@ import gevent
 from gevent import monkey
 from gevent.hub import Waiter
 
-from ..errors import HostExhausted
+from .errors import HostExhausted
 
 # gevent's own would run in the hub.
 _start_thread = monkey.get_original("_thread", "start_new_thread")
@@ -62,6 +62,7 @@ class Threads:
     def __init__(self, number: int) -> None:
         self._number = number
         self._alive = 0
+        self._under_way = 0
         self._calls = _SimpleQueue()
         self._done: deque[Call] = deque()
         self._wake: Any = None
@@ -73,6 +74,10 @@ class Threads:
         """
         if self._alive < self._number:
             self._start()
+        # The hub has something to wait for while a call is under way, and not for ever.
+        self._under_way += 1
+        if self._under_way == 1:
+            self._wake.ref = True
         self._calls.put(call)
 
     def close(self) -> None:
@@ -80,14 +85,14 @@ class Threads:
         for _ in range(self._alive):
             self._calls.put(None)
         self._alive = 0
-        if self._wake is not None:
+        if self._wake is not None and not self._under_way:  # Else a thread will use it yet.
             self._wake.stop()
             self._wake.close()
             self._wake = None
 
     def _start(self) -> None:
         if self._wake is None:
-            self._wake = gevent.get_hub().loop.async_()
+            self._wake = gevent.get_hub().loop.async_(ref=False)
             self._wake.start(self._take_back)
         while self._alive < self._number:
             try:
@@ -111,4 +116,7 @@ class Threads:
 
     def _take_back(self) -> None:
         while self._done:
+            self._under_way -= 1
+            if not self._under_way:
+                self._wake.ref = False
             self._done.popleft().done()
