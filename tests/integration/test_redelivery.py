@@ -1,4 +1,6 @@
-"""A message that comes again in the very moment in which its run lets it go."""
+"""A run lets go of all that it holds, at the right moment and whatever happens."""
+
+from types import SimpleNamespace
 
 import gevent
 
@@ -6,6 +8,7 @@ from sqsjkr_gevent import Config, Kicker
 from sqsjkr_gevent.message import Message
 from sqsjkr_gevent.outcome import Outcome
 from sqsjkr_gevent.testing import FakeLocker, FakeQueue, FakeThrottler, run_all
+from waiting import eventually
 
 
 class Quick(FakeQueue):
@@ -39,3 +42,29 @@ def test_a_message_that_comes_back_while_its_run_still_ends_is_run(tmp_path):
     run_all(kicker, queue)
     assert (1, True) == (kicker.stats[Outcome.SUCCEEDED], (tmp_path / "ran").exists())
     assert {} == kicker._runs
+
+
+def test_whatever_raises_after_a_claim_nothing_of_the_run_is_held_on_to(monkeypatch):
+    """Renewed for ever, its claim and its message were kept from everybody until a restart."""
+
+    def fail(*arguments):
+        raise ZeroDivisionError
+
+    conf = Config.new(
+        account_id="123456789012",
+        region="eu-west-1",
+        queue_name="jobs",
+        throttler_backend="sqlite",
+        throttler_table=":memory:",
+    )
+    queue = FakeQueue()
+    kicker = Kicker(conf, queue=queue, locker=FakeLocker())
+    monkeypatch.setattr("sqsjkr_gevent.settler.Settler.settle", fail)
+    monkeypatch.setattr("sqsjkr_gevent.worker.log", SimpleNamespace(info=fail, error=fail))
+    queue.send({"command": "true", "life_time": "1ns"})
+    running = gevent.spawn(kicker.run, handle_signals=False, serve_stats=False)
+    eventually(lambda: queue.depth().in_flight and not kicker._runs)
+    leases = [kept for kept in kicker.parts.keeper._kept if not kept.over]
+    assert ([], 0) == (leases, kicker.parts.places._unsettled)
+    kicker.stop()
+    running.get(timeout=30)

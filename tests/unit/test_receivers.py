@@ -83,7 +83,7 @@ def test_quick_empty_answers_are_followed_by_pauses_that_grow_until_a_message_co
 
     receivers = Receivers(
         queue, places, Health(receive_within=60), admit, lambda failure: None,
-        Circuit([], lambda: None), most=1, clock=clock,
+        Circuit([], lambda: None, lambda error: None), most=1, clock=clock,
     )  # fmt: skip
     rests = receivers._stopping = Rests()
     receivers.start()

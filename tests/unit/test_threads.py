@@ -1,5 +1,8 @@
 """Calls in native threads, and what the hub waits for meanwhile."""
 
+import subprocess
+import sys
+
 import gevent
 import pytest
 
@@ -47,14 +50,24 @@ def test_an_interrupted_wait_ends_with_the_call_and_not_before():
     threads.close()
 
 
+IDLE = """
+from gevent import monkey; monkey.patch_all()
+import gevent
+from sqsjkr_gevent.threads import Call, Threads
+
+class Nothing(Call):
+    def make(self): pass
+
+threads, call = Threads(1), Nothing()
+threads.submit(call)
+call.wait()
+gevent.wait()
+"""
+
+
 def test_threads_that_have_nothing_to_do_keep_no_program_from_its_end():
     """A hub that waits for one of them would wait for ever."""
-    threads = Threads(1)
-    call = Answer()
-    threads.submit(call)
-    call.wait()
-    assert gevent.wait(timeout=10)  # All is over: nothing is left to wait for.
-    threads.close()
+    assert 0 == subprocess.run([sys.executable, "-c", IDLE], timeout=60).returncode
 
 
 def test_a_file_without_a_thread_is_a_store_that_fails(tmp_path, monkeypatch):
