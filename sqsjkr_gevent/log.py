@@ -39,36 +39,27 @@ class Logger:
 
     def debug(self, event: str, **fields: Any) -> None:
         """For whoever looks for a fault."""
-        try:
-            self._log.debug(event, **fields)
-        except Exception:  # noqa: BLE001, S110
-            pass
+        self._tell("debug", event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
         """What happens in the order of things."""
-        try:
-            self._log.info(event, **fields)
-        except Exception:  # noqa: BLE001, S110
-            pass
+        self._tell("info", event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
         """What somebody should know."""
-        try:
-            self._log.warning(event, **fields)
-        except Exception:  # noqa: BLE001, S110
-            pass
+        self._tell("warning", event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
         """What went wrong."""
-        try:
-            self._log.error(event, **fields)
-        except Exception:  # noqa: BLE001, S110
-            pass
+        self._tell("error", event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
         """What nobody foresaw, with the traceback of what is being handled."""
+        self._tell("exception", event, fields)
+
+    def _tell(self, level: str, event: str, fields: dict[str, Any]) -> None:
         try:
-            self._log.exception(event, **fields)
+            getattr(self._log, level)(event, **fields)
         except Exception:  # noqa: BLE001, S110
             pass
 
