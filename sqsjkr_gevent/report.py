@@ -18,9 +18,6 @@ from .stats import Stats
 
 log = get_logger(__name__)
 
-#: Seconds that a message is settled later for a history that is slow.
-KEPT_WITHIN = 1.0
-
 
 class Report:
     """Counts ends, keeps them, and opens the circuit where a store or the host kept a job back.
@@ -46,20 +43,21 @@ class Report:
         self._host = socket.gethostname()
         self._pid = os.getpid()
 
-    def ending(self, run: Run, ending: Ending) -> Callable[[], None]:
+    def ending(self, run: Run, ending: Ending) -> Callable[[float], None]:
         """A job has ended; its message is settled next.
 
-        Answers what returns once the end is kept: called before the message goes, it has the end in
-        the history if the message is gone from the queue, whoever is killed in between. A history
-        that fails does not keep the message, nor does anything else here: the job has ended.
+        Answers what waits until the end is kept, at most so many seconds: called before the message
+        goes, it has the end in the history if the message is gone from the queue, whoever is killed
+        in between. A history that fails does not keep the message, nor does anything else here: the
+        job has ended.
         """
         try:
             return self._kept(run, ending)
         except Exception:
             log.exception("end of a job not kept", **run.names())
-            return lambda: None
+            return lambda within: None
 
-    def _kept(self, run: Run, ending: Ending) -> Callable[[], None]:
+    def _kept(self, run: Run, ending: Ending) -> Callable[[float], None]:
         now = self._clock()
         message, job = run.message, run.parsed
         started_at = now if run.started_at is None else run.started_at
@@ -87,9 +85,9 @@ class Report:
         self._metrics.ended(ending.outcome, ending.cause, waited, run.ran)
         kept = self._history.add(end)
 
-        def wait() -> None:
+        def wait(within: float) -> None:
             if kept is not None:
-                kept.wait(KEPT_WITHIN)
+                kept.wait(within)
 
         return wait
 

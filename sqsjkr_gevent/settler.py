@@ -15,6 +15,14 @@ from .source import Source
 
 log = get_logger(__name__)
 
+#: Waits until the end of a job is in the history, at most so many seconds.
+Kept = Callable[[float], None]
+
+#: Seconds by which a slow history puts off the mark of a job as done: a kill meanwhile has it run
+#: again. And by which it puts off the end of the message: a kill after that loses the job's end.
+MARKED_WITHIN = 0.25
+KEPT_WITHIN = 1.0
+
 #: Seconds that a returned message is hidden for: after its first receive, and at most.
 BACK_OFF_FIRST = 5.0
 BACK_OFF_MOST = 300.0
@@ -114,10 +122,10 @@ class Settler:
                 run.claim.done()
             self._queue.delete(run.message)
 
-    def settle(self, run: Run, ending: Ending, kept: Callable[[], None]) -> None:
+    def settle(self, run: Run, ending: Ending, kept: Kept) -> None:
         """Do to the message what the outcome asks for; never raises for a fault of a service.
 
-        kept: returns once the end is in the history, which is before the message goes.
+        kept: waits until the end is in the history, which is before the message goes.
         """
         try:
             self._settle(run, ending, kept)
@@ -132,7 +140,7 @@ class Settler:
                 **run.names(),
             )
 
-    def _settle(self, run: Run, ending: Ending, kept: Callable[[], None]) -> None:
+    def _settle(self, run: Run, ending: Ending, kept: Kept) -> None:
         how = ending.outcome.settle
         if run.message.deleted:
             self._mark_done(run)
@@ -147,10 +155,12 @@ class Settler:
         else:
             self._delete(run, kept)
 
-    def _delete(self, run: Run, kept: Callable[[], None]) -> None:
+    def _delete(self, run: Run, kept: Kept) -> None:
+        # A job that is known as done never ends again, so its end is kept before, if that is quick.
+        kept(MARKED_WITHIN)
         # First the mark, then the delete: a crash in between brings back a job known as done.
         self._mark_done(run)
-        kept()
+        kept(KEPT_WITHIN)
         self._queue.delete(run.message)
 
     def _mark_done(self, run: Run) -> None:
@@ -160,17 +170,17 @@ class Settler:
             except StoreError as error:
                 log.warning("job not marked as done", reason=str(error), **run.names())
 
-    def _return(self, run: Run, seconds: float, kept: Callable[[], None]) -> None:
+    def _return(self, run: Run, seconds: float, kept: Kept) -> None:
         # First the claim, then the message: whoever receives it next finds it free.
         if run.claim is not None:
             try:
                 run.claim.release()
             except (StoreError, LeaseLost) as error:
                 log.warning("claim not released", reason=str(error), **run.names())
-        kept()
+        kept(KEPT_WITHIN)
         self._show_again(run, seconds)
 
-    def _retry_later(self, run: Run, ending: Ending, kept: Callable[[], None]) -> None:
+    def _retry_later(self, run: Run, ending: Ending, kept: Kept) -> None:
         attempt = run.message.receive_count
         if self._retry.exhausted(attempt):
             self._give_up(run, f"{ending.reason}, attempt {attempt} was the last", kept)
@@ -179,7 +189,7 @@ class Settler:
         log.info("job retried later", attempt=attempt, wait=round(seconds), **run.names())
         self._return(run, seconds, kept)
 
-    def _give_up(self, run: Run, reason: str, kept: Callable[[], None]) -> None:
+    def _give_up(self, run: Run, reason: str, kept: Kept) -> None:
         """To the dead-letter queue; where that refuses it, once more later, without a run."""
         try:
             sent = self._queue.dead_letter(run.message, reason)
@@ -193,7 +203,7 @@ class Settler:
             log.error("job given up", reason=reason, body=run.message.body, **run.names())
         self._delete(run, kept)
 
-    def _dead_letter_invalid(self, run: Run, ending: Ending, kept: Callable[[], None]) -> None:
+    def _dead_letter_invalid(self, run: Run, ending: Ending, kept: Kept) -> None:
         message = run.message
         seconds = min(HIDE_MOST, INVALID_FIRST * 2.0 ** min(message.receive_count - 1, 16))
         told = {"reason": ending.reason, "hidden_for": seconds, "body": message.body}
@@ -208,7 +218,7 @@ class Settler:
             log.error("invalid message stays in the queue, which has no dead-letter queue", **told)
         except QueueError as error:
             log.error("invalid message stays: dead letter refused", refused=str(error), **told)
-        kept()
+        kept(KEPT_WITHIN)
         self._show_again(run, seconds)
 
     def _show_again(self, run: Run, seconds: float) -> None:

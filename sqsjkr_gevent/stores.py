@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 from .aws.client import Client, Observer, Session
@@ -12,7 +11,7 @@ from .backends.memory import MemoryLocker, MemoryTable, MemoryThrottler
 from .backends.sqlite import SqliteLocker, SqliteThrottler
 from .backends.sqlite_file import SqliteFile
 from .config import Config
-from .errors import ConfigError, SqsjkrError, StoreError
+from .errors import ConfigError
 from .locker import LeasedLocker, Locker, NoLocker
 from .throttler import LeasedThrottler, NoThrottler, Throttler
 
@@ -33,20 +32,8 @@ class Checked(Protocol):
 
 
 def checks(*stores: object) -> list[Callable[[], None]]:
-    """A check for each store that has one.
-
-    Raises StartError or StoreError, whatever the store of a user's own raises.
-    """
-    return [partial(_check, store) for store in stores if isinstance(store, Checked)]
-
-
-def _check(store: Checked) -> None:
-    try:
-        store.check()
-    except SqsjkrError:
-        raise
-    except Exception as error:
-        raise StoreError(f"{type(store).__name__} failed its check: {error!r}") from error
+    """The check of each store that has one."""
+    return [store.check for store in stores if isinstance(store, Checked)]
 
 
 @runtime_checkable

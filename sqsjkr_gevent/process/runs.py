@@ -64,8 +64,9 @@ class Runs:
         if self.directory is not None:
             try:
                 os.unlink(os.path.join(self.directory, self._mark))  # noqa: PTH108, PTH118
+                os.rmdir(self.directory)  # noqa: PTH106
             except OSError:
-                pass  # Whoever tidies up was quicker.
+                pass  # Whoever tidies up was quicker, or others have files there.
         self._numbers.release()
         self._map.close()
         os.close(self.fd)
@@ -73,7 +74,11 @@ class Runs:
     def _open(self) -> int:
         if self.directory is not None:
             try:
-                return _named(self.directory, self._mark)
+                try:
+                    return _named(self.directory, self._mark)
+                except FileNotFoundError:  # Its last user has just removed it.
+                    self.directory = _directory()
+                    return _named(self.directory or "", self._mark)
             except OSError as error:
                 log.warning(
                     "should this kicker and its watcher die together, no other ends its jobs",

@@ -153,7 +153,7 @@ def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
             if not beats:
                 _kill_late_ones(mark, runs, min(silence, _LATE_MOST))
                 if directory is not None:
-                    _remove(f"{directory}/{mark}")
+                    _remove(directory, mark)
                 return
             beat_at = now
         elif now - beat_at >= silence:
@@ -163,11 +163,12 @@ def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
             _look_around(directory, mark)
 
 
-def _remove(path: str) -> None:
+def _remove(directory: str, mark: str) -> None:
     try:
-        os.unlink(path)  # noqa: PTH108
+        os.unlink(f"{directory}/{mark}")  # noqa: PTH108
+        os.rmdir(directory)  # noqa: PTH106
     except OSError:
-        pass
+        pass  # Others have files there.
 
 
 if __name__ == "__main__":
