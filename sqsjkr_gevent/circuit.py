@@ -6,7 +6,7 @@ import gevent
 from gevent.event import Event
 
 from .backoff import Backoff
-from .errors import SqsjkrError
+from .errors import SqsjkrError, StoreError
 from .log import get_logger
 
 log = get_logger(__name__)
@@ -61,9 +61,9 @@ class Circuit:
                     probe()
             except Exception as error:  # noqa: BLE001
                 # A store of a user's own may raise anything; it fails all the same.
-                reason = str(error) if isinstance(error, SqsjkrError) else repr(error)
-                log.error("still failing; no messages are received", reason=reason)
-                self._observe(error)
+                known = error if isinstance(error, SqsjkrError) else StoreError(repr(error))
+                log.error("still failing; no messages are received", reason=str(known))
+                self._observe(known)
             else:
                 log.info("well again; messages are received")
                 self._observe(None)

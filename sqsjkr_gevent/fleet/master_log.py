@@ -1,8 +1,26 @@
-"""gunicorn's own lines, in the form of the kickers' lines around them."""
+"""gunicorn's own lines, in the form of the kickers' lines around them.
+
+They are written by the thread that must go on: the master's, which replaces workers, and a worker's
+hub. So a line goes out only where that takes no time, whole, in one write; one that cannot is
+dropped and counted, and the next one says how many are missing.
+"""
 
 import json
 import logging
+import os
+import stat
+import sys
 from datetime import datetime, timezone
+
+# As they are here, in the master, before anything is patched: a worker's hub has no part in them.
+from os import write as _write
+from select import POLLOUT
+from select import poll as _poll
+
+#: Bytes that a pipe takes at once where it says that it takes some: PIPE_BUF of pipe(7).
+_AT_ONCE = 4096
+
+_CUT = b" [...]\n"
 
 
 class Lines(logging.Formatter):
@@ -24,3 +42,42 @@ class Lines(logging.Formatter):
             line = {"event": text, "logger": record.name, "level": level, "timestamp": time}
             return json.dumps(line, ensure_ascii=False)
         return f"{time} [{level:<9}] {text}"
+
+
+class Handler(logging.Handler):
+    """Writes to standard error; it neither waits nor raises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._dropped = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line of that record, or drop it."""
+        try:
+            text = self.format(record)
+            if self._dropped:
+                missing = logging.makeLogRecord(
+                    {
+                        "name": record.name,
+                        "levelno": logging.WARNING,
+                        "levelname": "WARNING",
+                        "msg": f"lines of the log were dropped: {self._dropped}",
+                    }
+                )
+                text = f"{self.format(missing)}\n{text}"
+            if self._put(f"{text}\n".encode("utf-8", "backslashreplace")):
+                self._dropped = 0
+            else:
+                self._dropped += 1
+        except Exception:  # noqa: BLE001  (a full disk, a reader that has gone)
+            self._dropped += 1
+
+    def _put(self, data: bytes) -> bool:
+        fd = sys.stderr.fileno()
+        poll = _poll()
+        poll.register(fd, POLLOUT)
+        if not poll.poll(0):
+            return False
+        if len(data) > _AT_ONCE and not stat.S_ISREG(os.fstat(fd).st_mode):
+            data = data[: _AT_ONCE - len(_CUT)] + _CUT
+        return _write(fd, data) > 0

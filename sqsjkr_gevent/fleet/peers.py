@@ -10,6 +10,7 @@ from gevent import socket
 from gevent.server import StreamServer
 
 from ..live import Member
+from ..unix_socket import short
 
 #: Seconds that a process has to answer; it may stand still.
 ANSWER_WITHIN = 1.0
@@ -30,10 +31,11 @@ class Peers:
         self._server: StreamServer | None = None
 
     def start(self) -> None:
-        """Answer the others."""
+        """Answer the others. Raises OSError."""
         path = self._directory / self._name
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(path))
+        with short(path) as address:
+            listener.bind(address)
         listener.listen(128)
         self._server = StreamServer(listener, self._answer)
         self._server.start()
@@ -64,7 +66,8 @@ def _ask(path: Path) -> Member | None:
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_WITHIN)
-            connection.connect(str(path))
+            with short(path) as address:
+                connection.connect(address)
             told = b"".join(_pieces(connection))
     except (FileNotFoundError, ConnectionError):
         return None  # It has ended, or ends.

@@ -6,11 +6,15 @@ Loaded by the unpatched master, so nothing here may import what gevent patches.
 import logging
 import os
 import sys
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from gunicorn.errors import HaltServer
+
 from ..config import Config
-from ..errors import ConfigError
+from ..errors import ConfigError, StartError
 from ..signals import STRAY, deadly, ignore
 from ..unix_socket import remove_stale
 from .fleet import Fleet
@@ -27,6 +31,12 @@ TIMEOUT = 30
 FAILED = 1
 MISUSED = 2
 
+#: Exit code of a worker that the master replaces.
+REPLACED = 70
+
+#: Seconds before a worker that cannot start, or be made, is tried again, in a fleet that was up.
+AGAIN_IN = 5.0
+
 _LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING"}
 
 #: gunicorn executes its config file anew at each reload; this is what stays.
@@ -36,8 +46,8 @@ _fleets: list[Fleet] = []
 def settings() -> dict[str, Any]:
     """gunicorn's settings; called again by each reload.
 
-    A config that is wrong ends the master at its start (exit code 2); later it is refused, and the
-    fleet goes on with the one it has.
+    A config that is wrong ends the master at its start (exit code 2), and so does a host without
+    room (1); later a config is refused, and the fleet goes on with the one it has.
     """
     try:
         if _fleets:
@@ -47,7 +57,9 @@ def settings() -> dict[str, Any]:
     except ConfigError as error:
         if not _fleets:
             raise _ended(str(error), MISUSED) from None
-        logging.getLogger("gunicorn.error").error("config refused, the old one stays: %s", error)
+        _log_error("config refused, the old one stays: %s", error)
+    except StartError as error:
+        raise _ended(str(error), FAILED) from None
     return _of(_fleets[0])
 
 
@@ -66,7 +78,6 @@ def _of(fleet: Fleet) -> dict[str, Any]:
         "control_socket_disable": True,
         "logconfig_dict": _log(config),
         "on_starting": _on_starting,
-        "pre_exec": _pre_exec,
         "pre_fork": _pre_fork,
         "child_exit": _child_exit,
     }
@@ -98,7 +109,9 @@ def _log(config: Config) -> dict[str, Any]:
                 "form": config.log.format,
             }
         },
-        "handlers": {"lines": {"class": "logging.StreamHandler", "formatter": "lines"}},
+        "handlers": {
+            "lines": {"()": "sqsjkr_gevent.fleet.master_log.Handler", "formatter": "lines"}
+        },
         "root": {"level": "WARNING", "handlers": ["lines"]},
         "loggers": {"gunicorn.error": {"level": level, "handlers": ["lines"], "propagate": False}},
     }
@@ -112,6 +125,8 @@ def _on_starting(server: Any) -> None:
         raise _ended(str(error), MISUSED) from None
     # gunicorn handles some of them a moment later; the workers inherit the rest.
     ignore(deadly(STRAY))
+    server.spawning = _Spawning(server, fleet)
+    server.reexec = partial(_log_error, "SIGUSR2: start another master by hand instead")
     # A worker that cannot start ends the master with the exit code of a kicker that cannot.
     server.WORKER_BOOT_ERROR = FAILED
     path = fleet.config.kicker.stats_socket
@@ -123,10 +138,44 @@ def _on_starting(server: Any) -> None:
             raise _ended(text, FAILED) from None
 
 
-def _pre_exec(_: Any) -> None:
-    """In the child that would become another master."""
-    logging.getLogger("gunicorn.error").error("SIGUSR2: start another master by hand instead")
-    os._exit(FAILED)
+class _Spawning:
+    """How the master makes workers: as gunicorn does, but with patience.
+
+    Without processes, descriptors or room gunicorn's master would end, and leave the workers that
+    it has to themselves; and workers that die at once it would replace at once, for ever.
+    """
+
+    def __init__(self, server: Any, fleet: Fleet) -> None:
+        self._server = server
+        self._fleet = fleet
+        self._one, self._missing = server.spawn_worker, server.spawn_workers
+        server.spawn_worker, server.spawn_workers = self.one, self.missing
+        self._not_before = 0.0
+
+    def one(self) -> None:
+        """Make a worker, if this host can."""
+        try:
+            self._one()
+        except OSError as error:
+            if os.getpid() != self._server.pid:
+                os._exit(REPLACED)  # The child: it must not become another master.
+            if not self._fleet.was_up:
+                raise HaltServer(f"A process cannot be made: {error}", FAILED) from error
+            _log_error("a process cannot be made, tried again in %g s: %s", AGAIN_IN, error)
+            self.later()
+
+    def missing(self) -> None:
+        """Make those that are missing."""
+        if time.monotonic() >= self._not_before:
+            self._missing()
+
+    def later(self) -> None:
+        """Make no missing one for a while."""
+        self._not_before = time.monotonic() + AGAIN_IN
+
+
+def _log_error(text: str, *values: object) -> None:
+    logging.getLogger("gunicorn.error").error(text, *values)
 
 
 def _ended(text: str, code: int) -> SystemExit:
@@ -137,6 +186,7 @@ def _ended(text: str, code: int) -> SystemExit:
 def _pre_fork(server: Any, worker: Any) -> None:
     others = server.WORKERS.values()
     worker.fleet = _fleets[0]
+    worker.made_at = time.monotonic()
     # Of all processes, those that drain as well: it names the files of its counters.
     worker.number = _lowest_free(other.number for other in others)
     # Of those with the same config: its share of the slots.
@@ -149,5 +199,10 @@ def _lowest_free(taken: Any) -> int:
     return next(number for number in range(len(numbers) + 1) if number not in numbers)
 
 
-def _child_exit(_: Any, worker: Any) -> None:
-    (_fleets[0].sockets / str(worker.pid)).unlink(missing_ok=True)
+def _child_exit(server: Any, worker: Any) -> None:
+    if time.monotonic() - worker.made_at < AGAIN_IN:
+        server.spawning.later()
+    try:
+        (_fleets[0].sockets / str(worker.pid)).unlink(missing_ok=True)
+    except OSError:
+        pass  # Whoever asks there finds out that it has ended.

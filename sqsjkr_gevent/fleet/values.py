@@ -10,8 +10,16 @@ from prometheus_client import CollectorRegistry, values
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from ..errors import StartError
+
 #: The variable in which prometheus_client looks for the directory when it opens a file.
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+#: The kinds of our metrics, as prometheus_client names their files.
+_KINDS = ("counter", "histogram")
+
+#: Bytes of a file; prometheus_client doubles it, with a hole, when it is full.
+_SIZE = 1 << 18
 
 
 class _Values:
@@ -34,16 +42,22 @@ def in_files(directory: Path, number: int) -> Iterator[None]:
     """Have our metrics that are made in the block, and their labels later, keep values there.
 
     number: names the files; whoever had it before is dead, and its values are counted on from.
-    Raises OSError where there is no room for them.
+    Raises StartError where there is no room for them.
     """
+    try:
+        for kind in _KINDS:
+            _make_room(directory / f"{kind}_{number}.db")
+    except OSError as error:
+        raise StartError(
+            f"no room for the values of metrics in {directory}: {error}; make some, or start the "
+            f"fleet with TMPDIR set to another directory"
+        ) from error
     before = os.environ.get(_VARIABLE)
     os.environ[_VARIABLE] = str(directory)
     ours = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
     values.ValueClass = _Values(ours, values.ValueClass)
     try:
         yield
-        for file in directory.glob(f"*_{number}.db"):
-            _fill(file)
     finally:
         # The files are open now. A job that has metrics of its own must not find ours.
         if before is None:
@@ -52,10 +66,20 @@ def in_files(directory: Path, number: int) -> Iterator[None]:
             os.environ[_VARIABLE] = before
 
 
-def _fill(file: Path) -> None:
-    """Take the room of a file with holes now: later a full disk would be a SIGBUS."""
-    with file.open("rb+") as opened:
-        os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+def _make_room(file: Path) -> None:
+    """Take the room of a file before anybody writes: into a hole, a full disk is a SIGBUS."""
+    if file.exists():
+        with file.open("rb+") as grown:
+            os.posix_fallocate(grown.fileno(), 0, file.stat().st_size)
+        return
+    made = file.with_suffix(".new")  # Others read all that is called .db, which none may be empty.
+    try:
+        with made.open("wb") as opened:
+            os.posix_fallocate(opened.fileno(), 0, _SIZE)
+        made.rename(file)
+    except OSError:
+        made.unlink(missing_ok=True)
+        raise
 
 
 def collector(directory: Path) -> Collector:

@@ -15,16 +15,10 @@ from gunicorn.workers.ggevent import GeventWorker
 from ..errors import SqsjkrError
 from ..signals import STRAY, deadly, ignore
 from .fleet import Fleet
+from .settings import AGAIN_IN, FAILED, REPLACED
 
 if TYPE_CHECKING:
     from .member import Member
-
-#: Exit codes of a worker: with the first the master ends, with the other it makes another worker.
-ENDS_ALL = 1
-REPLACED = 70
-
-#: Seconds before a worker that cannot start is replaced, in a fleet that was up once.
-AGAIN_IN = 5.0
 
 #: Seconds within which a Ctrl-C reaches the worker twice: from the terminal, and by the master.
 SAME_PRESS = 1.0
@@ -33,12 +27,13 @@ SAME_PRESS = 1.0
 class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn's gevent worker, with a kicker in it.
 
-    fleet, number, share: set by the master before the fork; see settings.py.
+    fleet, number, share, made_at: set by the master before the fork; see settings.py.
     """
 
     fleet: Fleet
     number: int
     share: tuple[int, int]
+    made_at: float
     member: "Member | None" = None
     _stopped_at: float | None = None
 
@@ -48,20 +43,24 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         signal.signal(signal.SIGHUP, self.handle_exit)
         ignore(deadly(STRAY))
 
+    def init_process(self) -> None:
+        """gunicorn's, run() and all; whatever it raises is told, and has an exit code."""
+        try:
+            super().init_process()
+        except Exception as error:
+            if _is_foreseen(error):
+                self.log.error("the kicker cannot be made: %s", error)
+            else:
+                self.log.exception("the kicker cannot be made")
+            sys.exit(self._exit_code())
+
     def load_wsgi(self) -> None:
         """Make the kicker, and the app that shows the fleet."""
         from .member import Member  # noqa: PLC0415
 
         # The master waits for ever for a first sign of life, and only then for the next one.
         self.tmp.notify()
-        try:
-            self.member = Member(self.fleet, self.number, self.share)
-        except SqsjkrError as error:
-            self.log.error("the kicker cannot be made: %s", error)
-            sys.exit(self._exit_code())
-        except Exception:
-            self.log.exception("the kicker cannot be made")
-            sys.exit(self._exit_code())
+        self.member = Member(self.fleet, self.number, self.share)
         self.wsgi = self.member.app
 
     def run(self) -> None:
@@ -116,9 +115,16 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     def _exit_code(self) -> int:
         if not self.fleet.was_up:
             # One of them ends the master, which cannot end twice: it would with a traceback.
-            return ENDS_ALL if self.fleet.fails() else REPLACED
+            return FAILED if self.fleet.fails() else REPLACED
         until = time.monotonic() + AGAIN_IN
         while time.monotonic() < until and self._stopped_at is None:
             self.tmp.notify()
             time.sleep(0.5)
         return REPLACED
+
+
+def _is_foreseen(error: Exception) -> bool:
+    """Whether its text says what to do: no room, no descriptors, no memory, no thread."""
+    return isinstance(error, (SqsjkrError, OSError, MemoryError, ImportError)) or (
+        "can't start new thread" in str(error)
+    )

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import sqlite3
@@ -328,6 +329,86 @@ def test_what_keeps_a_fleet_from_starting_is_one_line_and_an_exit_code(
     assert [] == list(temporary.iterdir())
     assert said in master.log.read_text()
     assert "Traceback" not in master.log.read_text()
+
+
+def test_a_fleet_may_have_a_temporary_directory_with_a_long_path(aws, queue, kick, tmp_path):
+    """The kernel takes 107 bytes of a socket's path; a build's or a user's directory has more."""
+    long = tmp_path / ("d" * 100) / ("e" * 100)
+    long.mkdir(parents=True)
+    master = fleet(kick, fleet_config(aws, queue, None), 2, env={"TMPDIR": str(long)})
+    pids = {worker.pid for worker in workers(master)}
+    eventually(lambda: pids == {process["pid"] for process in state(master)["processes"]})
+    assert 2 == len(pids)
+    assert ["running"] * 2 == [process["state"] for process in state(master)["processes"]]
+    assert 0 == master.stop()
+    assert [] == list(long.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "said"),
+    [
+        (resource.RLIMIT_FSIZE, 0, "No usable temporary directory"),
+        (resource.RLIMIT_FSIZE, 4096, "no room for the values of metrics"),
+        (resource.RLIMIT_NOFILE, 12, "Too many open files"),
+        (resource.RLIMIT_NOFILE, 16, "Too many open files"),
+    ],
+    ids=str,
+)
+def test_a_host_without_room_for_a_fleet_is_told_in_a_line(
+    aws, queue, tmp_path, limit, value, said
+):
+    """Files that may not grow are a full disk; exit code 1, and nothing is left behind."""
+    conf, temporary = tmp_path / "conf.toml", tmp_path / "tmp"
+    conf.write_text(toml(fleet_config(aws, queue, None)))
+    temporary.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "sqsjkr_gevent", "-c", str(conf), "--processes", "2"],
+        env={**os.environ, **aws.env, "TMPDIR": str(temporary)},
+        cwd=tmp_path, capture_output=True, text=True, timeout=DEADLINE,
+        preexec_fn=lambda: resource.setrlimit(limit, (value, value)),
+    )  # fmt: skip
+    assert (1, "") == (done.returncode, done.stdout)
+    lines = [line for line in done.stderr.splitlines() if said in line]
+    assert 1 <= len(lines) <= 2  # Of one master, or of two processes.
+    assert limit != resource.RLIMIT_FSIZE or all("TMPDIR" in line for line in lines)
+    assert "Traceback" not in done.stderr
+    assert [] == list(temporary.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "said"), [(False, "a process cannot be made"), (True, "the kicker cannot be made")]
+)
+def test_a_fleet_that_is_up_outlives_a_host_without_descriptors(aws, queue, kick, more, said):
+    """A process that dies meanwhile is replaced once there are some; the others work on.
+
+    more: as many as the master has, so that it can make a process, but that cannot start.
+    """
+    master = fleet(kick, fleet_config(aws, queue, None), 2)
+    process = psutil.Process(master.pid)
+    before = process.rlimit(psutil.RLIMIT_NOFILE)
+    most = max(int(file.name) for file in Path(f"/proc/{master.pid}/fd").iterdir()) + 1
+    process.rlimit(psutil.RLIMIT_NOFILE, (most if more else 3, before[1]))
+    workers(master)[0].kill()
+    eventually(lambda: said in master.log.read_text(), deadline=LONG)
+    job_id = queue.send({"command": "true"})
+    master.says("job succeeded", job_id=job_id)
+    process.rlimit(psutil.RLIMIT_NOFILE, before)
+    master.says("started", 3, deadline=LONG)
+    assert "Traceback" not in master.log.read_text()
+    assert 0 == master.stop()
+
+
+@pytest.mark.slow
+def test_workers_that_die_at_once_are_replaced_in_peace(aws, queue, kick):
+    """Without descriptors libev aborts the process: nothing there could say so, or wait."""
+    config = fleet_config(aws, queue, None)
+    limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (8, 8))  # noqa: E731
+    began = time.monotonic()
+    master = kick(config, arguments=("--processes", "2"), preexec_fn=limit)
+    eventually(lambda: master.log.read_text().count("Booting worker") >= 6, deadline=LONG)
+    assert time.monotonic() - began > 2 * 5.0
+    assert 0 == master.stop()
 
 
 def test_workers_that_fail_together_end_the_master_once(aws, queue, kick):
