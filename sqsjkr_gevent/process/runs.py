@@ -80,11 +80,13 @@ class Runs:
                     self.directory = _directory()
                     return _named(self.directory or "", self._mark)
             except OSError as error:
+                self.directory = None
+                fd = unnamed_file()
                 log.warning(
                     "should this kicker and its watcher die together, no other ends its jobs",
                     reason=str(error),
                 )
-                self.directory = None
+                return fd
         return unnamed_file()
 
     def _grow(self) -> None:
