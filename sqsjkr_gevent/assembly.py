@@ -18,7 +18,6 @@ from .claims import Claims
 from .config import Config, KickerSection
 from .depth import QueueDepth
 from .environment import Environment
-from .errors import StartError
 from .executor import Executor
 from .groups import Groups
 from .health import Health
@@ -74,7 +73,7 @@ class Parts:
         #: Set by a stop, before anything is done about it.
         self.stopping = Event()
         self.launcher = make_launcher(kicker.launcher)
-        self.runs = _runs(self.name)
+        self.runs = Runs(self.name)
         self.runner = self.make_runner(kicker)
         self.session = make_session(config.account)
         self.queue = queue or Queue(
@@ -164,13 +163,6 @@ class Parts:
             settler,
             Report(self.stats, circuit, self.history, self.metrics, self.waits),
         )
-
-
-def _runs(name: str) -> Runs:
-    try:
-        return Runs(name)
-    except OSError as error:
-        raise StartError(f"there is no room to note what runs: {error}") from error
 
 
 def _history(config: Config, run: str) -> History:

@@ -15,7 +15,9 @@ def keeping(
     """Keep leases and processes for the block; jobs may run in it only.
 
     beat: called with each turn of the loop. on_death: told why the loop ended that must not.
+    Raises StartError.
     """
+    parts.runs.open()
     parts.guard.start()
     loop = gevent.spawn(parts.keeper.loop, beat)
     loop.link_exception(lambda dead: on_death(dead.exception))

@@ -11,7 +11,7 @@ import os
 import stat
 import tempfile
 
-from ..errors import HostExhausted
+from ..errors import HostExhausted, StartError
 from ..log import get_logger
 from .text import unnamed_file
 from .watcher import NUMBER
@@ -25,17 +25,25 @@ _ROOM = 512
 class Runs:
     """The file. mark: the kicker's name; a run's mark is that, a colon, and its number.
 
-    fd: of the file, for the watcher. directory: None where the file has no name, so that nobody but
-    the watcher can find it. Raises OSError where not even such a file can be had.
+    From open() to close(): fd: of the file, for the watcher. directory: None where the file has no
+    name, so that nobody but the watcher can find it.
     """
 
     def __init__(self, mark: str) -> None:
         self._mark = mark
-        self.directory = _directory()
-        self.fd = self._open()
+        self.directory: str | None = None
+        self.fd = -1
         self._size = 0
         self._free: list[int] = []
-        self._grow()
+
+    def open(self) -> None:
+        """Make the file. Raises StartError where not even one without a name can be had."""
+        try:
+            self.directory = _directory()
+            self.fd = self._made()
+            self._grow()
+        except OSError as error:
+            raise StartError(f"there is no room to note what runs: {error}") from error
 
     def began(self, mark: str) -> int | None:
         """The run of that mark is about to have processes; answers its place for ended().
@@ -71,7 +79,7 @@ class Runs:
         self._map.close()
         os.close(self.fd)
 
-    def _open(self) -> int:
+    def _made(self) -> int:
         if self.directory is not None:
             try:
                 try:

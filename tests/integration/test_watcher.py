@@ -18,7 +18,13 @@ from waiting import eventually
 def make_runs(tmp_path, monkeypatch):
     """Files of live runs in a directory of the test's own."""
     monkeypatch.setattr(runs_module.tempfile, "tempdir", str(tmp_path))
-    return Runs
+
+    def make(mark: str) -> Runs:
+        runs = Runs(mark)
+        runs.open()
+        return runs
+
+    return make
 
 
 def watch(runs: Runs, mark: str, silence: float = 5) -> subprocess.Popen:
