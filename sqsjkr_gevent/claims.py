@@ -120,7 +120,12 @@ class Claims:
             pass  # Then its lease lapses.
 
 
-def look_again_in(lapses_in: float | None, retry_interval: float) -> float:
-    """Seconds until it is worth asking again for what another holds."""
+def look_again_in(
+    lapses_in: float | None, retry_interval: float, free_in: float | None = None
+) -> float:
+    """Seconds until it is worth asking again for what another holds; see Held."""
     wait = jittered(retry_interval)
+    if free_in is not None:
+        # An end that is far away is worth no look before, one that is near is not to be missed.
+        wait = min(wait, max(free_in, jittered(retry_interval / 5)))
     return wait if lapses_in is None else min(wait, lapses_in)

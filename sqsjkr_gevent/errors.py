@@ -27,14 +27,22 @@ class Held(SqsjkrError):
     lapses_in: seconds until the holder's lease lapses if it is not renewed, as far as this
     observer can tell; None where the holder has no lease.
     holder: whoever holds it, as the store names it; None where that is not known.
+    free_in: seconds in which the holder's kicker expected, as it took this, to be through with all
+    its jobs that want it; None where it could not tell.
     """
 
     def __init__(
-        self, text: str = "", *, lapses_in: float | None = None, holder: str | None = None
+        self,
+        text: str = "",
+        *,
+        lapses_in: float | None = None,
+        holder: str | None = None,
+        free_in: float | None = None,
     ) -> None:
         super().__init__(text)
         self.lapses_in = lapses_in
         self.holder = holder
+        self.free_in = free_in
 
     def of(self) -> str | None:
         """The holder."""

@@ -32,12 +32,19 @@ class LeasedLocker(Protocol):
     lease: float | None
 
     def acquire(
-        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+        self,
+        lock_id: str,
+        event_id: str,
+        *,
+        owner: str,
+        heir_of: str | None = None,
+        free_in: float | None = None,
     ) -> int | None:
         """Take the lock for `owner`; answer its fencing token, None where there is none.
 
         heir_of: the owner of a lapsed run of the same job, whose lock passes on at once.
-        Raises AlreadyLocked.
+        free_in: seconds after which this kicker expects to be through with all its jobs that want
+        the lock; it is told to whoever finds the lock taken. Raises AlreadyLocked.
         """
 
     def renew(self, lock_id: str, owner: str) -> None:
@@ -88,7 +95,13 @@ class NoLocker:
     lease: float | None = None
 
     def acquire(
-        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+        self,
+        lock_id: str,
+        event_id: str,
+        *,
+        owner: str,
+        heir_of: str | None = None,
+        free_in: float | None = None,
     ) -> int | None:
         """Always taken."""
         return None
@@ -109,7 +122,13 @@ class _Unleased:
         self._locker = locker
 
     def acquire(
-        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+        self,
+        lock_id: str,
+        event_id: str,
+        *,
+        owner: str,
+        heir_of: str | None = None,
+        free_in: float | None = None,
     ) -> int | None:
         try:
             self._locker.lock(lock_id, event_id)

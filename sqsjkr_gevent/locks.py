@@ -12,6 +12,7 @@ from gevent.pool import Group
 from .backoff import Backoff
 from .claims import look_again_in
 from .errors import AlreadyLocked, LeaseLost, StoreError
+from .hold_times import HoldTimes
 from .keeper import Keeper
 from .locker import LeasedLocker, NoLocker
 from .log import get_logger
@@ -46,6 +47,7 @@ class Locks:
         self._retry_interval = retry_interval
         # Who holds or waits for a lock in this process, in order of arrival.
         self._lines: dict[str, deque[_Turn]] = {}
+        self._held_for = HoldTimes(keeper.clock)
         self._later = Group()
 
     @contextmanager
@@ -61,7 +63,7 @@ class Locks:
         with self._turn(run, lock_id):
             asked_at, token = self._acquire(run, lock_id)
             try:
-                with self._kept(run, lock_id, asked_at):
+                with self._held_for.measured(lock_id), self._kept(run, lock_id, asked_at):
                     yield token
             finally:
                 self._release(run, lock_id)
@@ -93,18 +95,26 @@ class Locks:
 
     def _acquire(self, run: Run, lock_id: str) -> tuple[float, int | None]:
         job = run.job
+        holder = None
         while True:
             asked_at = self._keeper.clock()
             try:
                 token = self._locker.acquire(
-                    lock_id, job.event_id, owner=run.owner, heir_of=run.heir_of
+                    lock_id,
+                    job.event_id,
+                    owner=run.owner,
+                    heir_of=run.heir_of,
+                    free_in=self._held_for.of(lock_id, len(self._lines[lock_id])),
                 )
                 return asked_at, token
             except AlreadyLocked as held:
                 if job.abort_if_locked:
                     raise
                 log.info("waits for its lock", reason=str(held), **run.names())
-                wait = look_again_in(held.lapses_in, self._retry_interval)
+                # Of one who has it longer than was expected, nothing is expected any more.
+                free_in = None if held.holder == holder else held.free_in
+                holder = held.holder
+                wait = look_again_in(held.lapses_in, self._retry_interval, free_in)
                 with (
                     run.waiting("lock", held.of),
                     run.place.lent(),

@@ -8,6 +8,7 @@ without `Owner` is sqsjkr's, has no lease, and is never taken over.
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import gevent
 
@@ -31,7 +32,7 @@ _RUNNING = "running"
 #: Whoever holds a lock without a name.
 _SQSJKR = "a sqsjkr host"
 
-_FREE_IT = "SET Expired = :later REMOVE EventId, #Owner, #Version, #Lease, LockedAt"
+_FREE_IT = "SET Expired = :later REMOVE EventId, #Owner, #Version, #Lease, LockedAt, FreeIn"
 
 
 class DynamoDBLocker:
@@ -50,47 +51,48 @@ class DynamoDBLocker:
         self._table.check()
 
     def acquire(
-        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+        self,
+        lock_id: str,
+        event_id: str,
+        *,
+        owner: str,
+        heir_of: str | None = None,
+        free_in: float | None = None,
     ) -> int | None:
         """Take the lock. Raises AlreadyLocked, with the seconds until it may lapse."""
-        row, taken = self._take(lock_id, event_id, owner, "attribute_not_exists(EventId)")
+        take = partial(self._take, lock_id, event_id, owner, free_in)
+        row, taken = take("attribute_not_exists(EventId)")
         if not taken:
-            row, taken = self._inherit(lock_id, event_id, owner, heir_of, row)
+            lapses_in = _lapses_in(self._watch, lock_id, row)
+            holder = _owner(row)
+            if lapses_in is None or (lapses_in > 0 and holder != heir_of):
+                raise _already_locked(lock_id, row, lapses_in)
+            version = int(row["Version"]["N"])
+            row, taken = take("#Owner = :old AND #Version = :seen", old=str(holder), seen=version)
+            if not taken:
+                raise _already_locked(lock_id, row, _lapses_in(self._watch, lock_id, row))
         self._watch.forget(lock_id)
         return int(row["Token"]["N"])
 
-    def _inherit(
-        self, lock_id: str, event_id: str, owner: str, heir_of: str | None, row: Row
-    ) -> tuple[Row, bool]:
-        lapses_in = _lapses_in(self._watch, lock_id, row)
-        holder = _owner(row) or _SQSJKR
-        if lapses_in is None or (lapses_in > 0 and holder != heir_of):
-            raise AlreadyLocked(
-                f"lock {lock_id!r} is held by {holder}", lapses_in=lapses_in, holder=holder
-            )
-        version = int(row["Version"]["N"])
-        row, taken = self._take(
-            lock_id, event_id, owner, "#Owner = :old AND #Version = :seen", old=holder, seen=version
-        )
-        if not taken:
-            holder = _owner(row) or _SQSJKR
-            raise AlreadyLocked(
-                f"lock {lock_id!r} is held by {holder}",
-                lapses_in=_lapses_in(self._watch, lock_id, row),
-                holder=holder,
-            )
-        return row, taken
-
     def _take(
-        self, lock_id: str, event_id: str, owner: str, condition: str, **values: str | int
+        self,
+        lock_id: str,
+        event_id: str,
+        owner: str,
+        free_in: float | None,
+        condition: str,
+        **values: str | int | float,
     ) -> tuple[Row, bool]:
+        if free_in is not None:
+            values["free"] = free_in
         # A token starts at the clock's milliseconds, so that it grows even where a sqsjkr host
         # deleted the row between two of our locks.
         row, taken = self._table.update(
             lock_id,
             "lock",
             "SET EventId = :event, #Owner = :owner, #Version = :one, #Lease = :lease,"
-            " #Token = if_not_exists(#Token, :now) + :one, LockedAt = :at REMOVE Expired",
+            " #Token = if_not_exists(#Token, :now) + :one, LockedAt = :at"
+            + (" REMOVE Expired, FreeIn" if free_in is None else ", FreeIn = :free REMOVE Expired"),
             condition,
             event=event_id,
             owner=owner,
@@ -279,6 +281,17 @@ class DynamoDBThrottler:
     def _running_until(self) -> int:
         # Whatever the retention: TTL must not remove the row between two renewals.
         return int(time.time() + max(self._retention, RUNNING_LEASES * self._seconds))
+
+
+def _already_locked(lock_id: str, row: Row, lapses_in: float | None) -> AlreadyLocked:
+    holder = _owner(row) or _SQSJKR
+    return AlreadyLocked(
+        f"lock {lock_id!r} is held by {holder}",
+        lapses_in=lapses_in,
+        holder=holder,
+        # sqsjkr leaves what it finds in a row: then it was told with a lock of ours before.
+        free_in=float(row["FreeIn"]["N"]) if "FreeIn" in row and "Owner" in row else None,
+    )
 
 
 def _is_of(row: Row, owner: str) -> bool:

@@ -9,14 +9,16 @@ from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost
 class MemoryTable:
     """What the lockers and throttlers of one process share under one name.
 
-    locks: lock_id -> owner. running: job_id -> owner. done: job_id -> owner, and when
-    it may be forgotten, in seconds of the monotonic clock; oldest first.
+    locks: lock_id -> owner. free_in: lock_id -> what that one told with it. running: job_id ->
+    owner. done: job_id -> owner, and when it may be forgotten, in seconds of the monotonic clock;
+    oldest first.
     """
 
     _named: ClassVar[dict[str, "MemoryTable"]] = {}
 
     def __init__(self) -> None:
         self.locks: dict[str, str] = {}
+        self.free_in: dict[str, float | None] = {}
         self.running: dict[str, str] = {}
         self.done: dict[str, tuple[str, float]] = {}
         self._token = 0
@@ -41,12 +43,23 @@ class MemoryLocker:
         self._table = table
 
     def acquire(
-        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+        self,
+        lock_id: str,
+        event_id: str,
+        *,
+        owner: str,
+        heir_of: str | None = None,
+        free_in: float | None = None,
     ) -> int | None:
         """Take the lock. Raises AlreadyLocked."""
         holder = self._table.locks.setdefault(lock_id, owner)
         if holder != owner:
-            raise AlreadyLocked(f"lock {lock_id!r} is held by {holder}", holder=holder)
+            raise AlreadyLocked(
+                f"lock {lock_id!r} is held by {holder}",
+                holder=holder,
+                free_in=self._table.free_in[lock_id],
+            )
+        self._table.free_in[lock_id] = free_in
         return self._table.next_token()
 
     def renew(self, lock_id: str, owner: str) -> None:
@@ -57,7 +70,7 @@ class MemoryLocker:
     def release(self, lock_id: str, owner: str) -> None:
         """Give the lock back. Raises LeaseLost."""
         self.renew(lock_id, owner)
-        del self._table.locks[lock_id]
+        del self._table.locks[lock_id], self._table.free_in[lock_id]
 
 
 class MemoryThrottler:

@@ -19,6 +19,8 @@ from .sqlite_file import SqliteFile
 #: Claims between two removals of job states that have expired.
 _SWEEP_EVERY = 1000
 
+_FREED = "owner = NULL, event_id = NULL, locked_at = NULL, free_in = NULL"
+
 _HELD = (
     "SELECT lock_id, event_id, owner, version, lease, locked_at FROM locks WHERE owner IS NOT NULL"
 )
@@ -40,32 +42,43 @@ class SqliteLocker:
         self._file.check()
 
     def acquire(
-        self, lock_id: str, event_id: str, *, owner: str, heir_of: str | None = None
+        self,
+        lock_id: str,
+        event_id: str,
+        *,
+        owner: str,
+        heir_of: str | None = None,
+        free_in: float | None = None,
     ) -> int | None:
         """Take the lock. Raises AlreadyLocked, with the seconds until it may lapse."""
 
         def take(connection: sqlite3.Connection) -> int:
             row = connection.execute(
-                "SELECT owner, version, lease FROM locks WHERE lock_id = ?", (lock_id,)
+                "SELECT owner, version, lease, free_in FROM locks WHERE lock_id = ?", (lock_id,)
             ).fetchone()
             if row is not None and row[0] not in (None, owner):
-                holder, version, lease = row
+                holder, version, lease, expected = row
                 lapses_in = self._watch.lapses_in(lock_id, holder, version, lease)
                 if lapses_in > 0 and holder != heir_of:
                     raise AlreadyLocked(
-                        f"lock {lock_id!r} is held by {holder}", lapses_in=lapses_in, holder=holder
+                        f"lock {lock_id!r} is held by {holder}",
+                        lapses_in=lapses_in,
+                        holder=holder,
+                        free_in=expected,
                     )
             now = time.time()
             (token,) = connection.execute(
-                "INSERT INTO locks (lock_id, event_id, owner, version, lease, token, locked_at)"
-                " VALUES (?, ?, ?, 1, ?, ?, ?) ON CONFLICT (lock_id) DO UPDATE SET"
+                "INSERT INTO locks"
+                " (lock_id, event_id, owner, version, lease, token, locked_at, free_in)"
+                " VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (lock_id) DO UPDATE SET"
                 " event_id = excluded.event_id, owner = excluded.owner, version = 1,"
                 " lease = excluded.lease, locked_at = excluded.locked_at,"
+                " free_in = excluded.free_in,"
                 # The clock again, for a power loss can take the last transactions with it: the
                 # file has a token then that is older than those that were given out.
                 " token = max(token + 1, excluded.token)"
                 " RETURNING token",
-                (lock_id, event_id, owner, self._seconds, int(now * 1000), int(now)),
+                (lock_id, event_id, owner, self._seconds, int(now * 1000), int(now), free_in),
             ).fetchone()
             self._watch.forget(lock_id)
             return int(token)
@@ -78,7 +91,7 @@ class SqliteLocker:
 
     def release(self, lock_id: str, owner: str) -> None:
         """Give the lock back, its token kept in the row. Raises LeaseLost."""
-        self._change("owner = NULL, event_id = NULL, locked_at = NULL", lock_id, owner)
+        self._change(_FREED, lock_id, owner)
 
     def holders(self) -> Iterator[Holder]:
         """See ListedLocker."""
@@ -94,7 +107,7 @@ class SqliteLocker:
 
         def free(connection: sqlite3.Connection) -> bool:
             connection.execute(
-                "UPDATE locks SET owner = NULL, event_id = NULL, locked_at = NULL"
+                f"UPDATE locks SET {_FREED}"  # noqa: S608
                 " WHERE lock_id = ? AND owner = ? AND (version = ? OR ?)",
                 (holder.lock_id, holder.owner, holder.version, force),
             )

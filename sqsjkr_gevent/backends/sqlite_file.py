@@ -31,7 +31,7 @@ CREATE INDEX IF NOT EXISTS jobs_expired ON jobs (expired);
 """
 
 #: Columns that are younger than their table: a file from before them gets them.
-_ADDED = [("locks", "locked_at", "INTEGER")]
+_ADDED = [("locks", "locked_at", "INTEGER"), ("locks", "free_in", "REAL")]
 
 
 class _Made(Call):

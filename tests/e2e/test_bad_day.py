@@ -136,15 +136,20 @@ def test_a_host_without_threads_returns_jobs_and_says_so_until_it_has_some(
     """A limit of memory, of processes: every later start waited for ever, and health said 200."""
     queue = make_queue(max_receive_count=1000)
     kicker = kick(settings(aws, queue, kicker={"max_concurrent_num": 5})).started()
-    size = psutil.Process(kicker.pid).memory_info().vms
-    # Less than the stack of a thread.
-    resource.prlimit(kicker.pid, resource.RLIMIT_AS, (size + 2**21, resource.RLIM_INFINITY))
+    infinity = resource.RLIM_INFINITY
+
+    def starve() -> bool:
+        """Leave it less than the stack of a thread, whatever it has given back meanwhile."""
+        size = psutil.Process(kicker.pid).memory_info().vms + 2**21
+        resource.prlimit(kicker.pid, resource.RLIMIT_AS, (size, infinity))
+        return True
+
+    starve()
     job_id = queue.send({"command": f"touch {tmp_path}/ran"})
     kicker.says("job returned", job_id=job_id)
-    eventually(lambda: health(kicker.url)[0] == 503, deadline=60)
+    eventually(lambda: starve() and health(kicker.url)[0] == 503, deadline=60)
     assert any("host.start_process" in text for text in health(kicker.url)[1]["problems"])
     assert not (tmp_path / "ran").exists()
-    infinity = resource.RLIM_INFINITY
     resource.prlimit(kicker.pid, resource.RLIMIT_AS, (infinity, infinity))
     kicker.says("job succeeded", job_id=job_id)
     eventually(lambda: health(kicker.url)[0] == 200, deadline=60)

@@ -1,5 +1,6 @@
 """What becomes of messages: retries, dead letters, FIFO groups, a mixed fleet."""
 
+import sys
 import time
 
 import pytest
@@ -199,3 +200,22 @@ def test_a_lock_that_a_sqsjkr_host_left_behind_is_never_taken_over(aws, queue, t
     assert [] == kicker.lines("job started")
     host.unlock("L")
     kicker.says("job succeeded")
+
+
+@pytest.mark.slow
+def test_the_last_of_many_waiters_on_three_hosts_waits_for_the_backlog(
+    aws, queue, table, tmp_path, kick
+):
+    """Each host hands the lock on to its own jobs first; the others find it free soon after."""
+    evidence = Evidence(tmp_path)
+    config = settings(aws, queue, table, locker={"retry_interval": "5s"})
+    config["kicker"]["max_concurrent_num"] = 10
+    kickers = [kick(config).started() for _ in range(3)]
+    for number in range(30):
+        queue.send(evidence.job(f"j{number}", 0.4, "L"))
+    began = time.monotonic()
+    eventually(queue.is_empty, deadline=200)
+    sys.stdout.write(f"{time.monotonic() - began:.1f} s for a backlog of 12 s and its starts\n")
+    assert {f"j{number}": 1 for number in range(30)} == evidence.done
+    assert {} == evidence.overlaps
+    assert [0, 0, 0] == [kicker.stop() for kicker in kickers]

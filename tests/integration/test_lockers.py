@@ -670,3 +670,13 @@ def test_a_table_that_is_gone_mid_run_is_a_store_error(hosts, request):
     ):
         with pytest.raises(StoreError):
             call()
+
+
+def test_whoever_takes_a_lock_says_when_its_own_line_will_be_through(hosts):
+    """Told to whoever finds it taken; the next holder has its own guess, or none."""
+    for told in (12.5, None, 0.4):
+        hosts.one.acquire("L", "event", owner="a", free_in=told)
+        with pytest.raises(AlreadyLocked) as raised:
+            hosts.other.acquire("L", "event", owner="b")
+        assert told == raised.value.free_in
+        hosts.one.release("L", "a")
