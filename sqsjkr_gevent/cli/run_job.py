@@ -80,9 +80,9 @@ def _read(file: str) -> str:
 
 
 def _tell_wait(once: Once) -> None:
-    wait = once.job_run.wait
-    if wait is not None:
-        _tell(f"waits for lock {once.job_run.job.lock_id!r}, held by {wait.holder() or 'another'}")
+    while (wait := once.job_run.wait) is None:
+        gevent.sleep(PATIENCE)
+    _tell(f"waits for lock {once.job_run.job.lock_id!r}, held by {wait.holder() or 'another'}")
 
 
 def _print(printed: "Queue[bytes | None]", once: Once) -> None:
