@@ -115,7 +115,7 @@ class Process:
     ) -> None:
         if error is not None:
             self.kill(FAULT)
-        if error is not None or not self.is_over:
+        if not self.is_over or self._killer is not None:
             self.wait()
 
     @property
