@@ -10,9 +10,12 @@ import logging
 import os
 import stat
 import sys
-from datetime import datetime, timezone
 
 # As they are here, in the master, before anything is patched: a worker's hub has no part in them.
+from _socket import MSG_DONTWAIT
+from _socket import socket as _socket  # not socket's, which gevent replaces where it is patched
+from datetime import datetime, timezone
+from os import close as _close
 from os import write as _write
 from select import POLLOUT
 from select import poll as _poll
@@ -74,10 +77,35 @@ class Handler(logging.Handler):
 
     def _put(self, data: bytes) -> bool:
         fd = sys.stderr.fileno()
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISREG(mode):
+            return _write(fd, data) > 0
         poll = _poll()
         poll.register(fd, POLLOUT)
         if not poll.poll(0):
             return False
-        if len(data) > _AT_ONCE and not stat.S_ISREG(os.fstat(fd).st_mode):
+        if len(data) > _AT_ONCE:
             data = data[: _AT_ONCE - len(_CUT)] + _CUT
-        return _write(fd, data) > 0
+        return _write_now(fd, mode, data) > 0
+
+
+def _write_now(fd: int, mode: int, data: bytes) -> int:
+    """Write without a wait, also where another process has taken the room since the look.
+
+    The descriptor itself stays as it is: other processes share it, and whether it waits. Raises
+    OSError.
+    """
+    if stat.S_ISSOCK(mode):
+        same = _socket(fileno=fd)
+        try:
+            return same.send(data, MSG_DONTWAIT)
+        finally:
+            same.detach()
+    try:
+        own = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    except OSError:
+        return _write(fd, data)  # It is another user's, or there is no /proc.
+    try:
+        return _write(own, data)
+    finally:
+        _close(own)

@@ -3,9 +3,14 @@
 import io
 import logging
 import os
+import select
+import socket
+import subprocess
+from contextlib import suppress
 
 import pytest
 
+from sqsjkr_gevent.fleet import master_log
 from sqsjkr_gevent.fleet.master_log import Handler, Lines
 
 
@@ -40,6 +45,46 @@ def test_a_reader_that_stalls_costs_lines_and_no_time(to):
     missing, line = os.read(reading, 1 << 20).decode().splitlines()
     assert missing.endswith(f"lines of the log were dropped: {3000 - len(read)}")
     assert line.endswith("goes out")
+    for fd in (reading, writing):
+        os.close(fd)
+
+
+def a_pipe() -> tuple[int, int]:
+    """What a shell's `|` makes."""
+    return os.pipe()
+
+
+def a_socket() -> tuple[int, int]:
+    """What systemd makes."""
+    reading, writing = socket.socketpair()
+    return reading.detach(), writing.detach()
+
+
+@pytest.mark.parametrize("pair", [a_pipe, a_socket])
+def test_another_process_that_takes_the_room_first_keeps_nobody_waiting(to, monkeypatch, pair):
+    """All processes of a fleet write to one pipe: what a look has seen may be over at the write."""
+    reading, writing = pair()
+
+    class Look(select.poll):
+        def poll(self, timeout):
+            found = super().poll(timeout)
+            os.set_blocking(writing, False)
+            for size in (4096, 1):
+                with suppress(BlockingIOError):
+                    while True:
+                        os.write(writing, b"x" * size)
+            os.set_blocking(writing, True)
+            return found
+
+    monkeypatch.setattr(master_log, "_poll", Look)
+    # Whoever waits for it waits in vain for so long, and goes on then.
+    reader = subprocess.Popen(["sh", "-c", "sleep 5; exec cat > /dev/null"], stdin=reading)
+    logger = to(writing)
+    logger.error("nowhere")
+    assert (1, None) == (logger.handlers[0]._dropped, reader.poll())
+    assert os.get_blocking(writing)
+    reader.kill()
+    reader.wait()
     for fd in (reading, writing):
         os.close(fd)
 
