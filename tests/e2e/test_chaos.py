@@ -18,7 +18,7 @@ from waiting import eventually
 
 #: Faults, and jobs among which they come.
 FAULTS = int(os.environ.get("SQSJKR_TEST_FAULTS", "200"))
-JOBS = 2 * FAULTS
+JOBS = 3 * FAULTS // 2
 
 #: Seconds: short, so that what waits for a lease to lapse does not wait long.
 LEASE = 6
@@ -107,7 +107,7 @@ def test_two_hundred_kills_and_standstills_lose_nothing_and_overlap_nothing(
         queue.send(job | {"command": chance.choice(SHAPES).format(job["command"])})
     kills = 0
     for _ in range(FAULTS):
-        gevent.sleep(chance.uniform(0.1, 1.5))  # The random moment is the subject.
+        gevent.sleep(chance.uniform(0.05, 1.0))  # The random moment is the subject.
         victim = chance.choice([*eventually(chance.choice(hosts).victims, deadline=60)])
         if chance.random() < 0.5:
             kills += 1
