@@ -112,7 +112,8 @@ class Locks:
                     raise
                 log.info("waits for its lock", reason=str(held), **run.names())
                 # Of one who has it longer than was expected, nothing is expected any more.
-                free_in = None if held.holder == holder else held.free_in
+                is_late = held.holder is not None and held.holder == holder
+                free_in = None if is_late else held.free_in
                 holder = held.holder
                 wait = look_again_in(held.lapses_in, self._retry_interval, free_in)
                 with (

@@ -680,3 +680,27 @@ def test_whoever_takes_a_lock_says_when_its_own_line_will_be_through(hosts):
             hosts.other.acquire("L", "event", owner="b")
         assert told == raised.value.free_in
         hosts.one.release("L", "a")
+
+
+@leased
+def test_a_guess_goes_with_its_holder(hosts):
+    """Whoever takes the lock over without one has none, and a lock that is free has none."""
+    hosts.one.acquire("L", "event", owner="a", free_in=12.5)
+    hosts.other.acquire("L", "event", owner="b", heir_of="a")
+    with pytest.raises(AlreadyLocked) as raised:
+        hosts.one.acquire("L", "event", owner="c")
+    assert None is raised.value.free_in
+
+
+@on_dynamodb
+def test_a_guess_is_not_taken_for_that_of_a_sqsjkr_host(hosts, table):
+    """sqsjkr leaves what it finds in a row; and a free row of ours has no guess."""
+    hosts.one.acquire("L", "event", owner="a", free_in=12.5)
+    hosts.one.release("L", "a")
+    assert "FreeIn" not in table.row("L", "lock")
+    row = {"Id": "M", "Type": "lock", "EventId": "theirs"}
+    item = {name: {"S": value} for name, value in row.items()} | {"FreeIn": {"N": "0.1"}}
+    table.dynamodb.put_item(TableName=table.name, Item=item)
+    with pytest.raises(AlreadyLocked) as raised:
+        hosts.one.acquire("M", "event", owner="a")
+    assert None is raised.value.free_in

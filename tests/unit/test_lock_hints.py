@@ -123,6 +123,30 @@ def test_the_last_waiter_on_several_hosts_waits_little_longer_than_the_backlog(m
     assert calls_hinted <= 1.1 * calls
 
 
+def test_a_holder_that_is_late_is_looked_for_as_often_as_without_a_guess(monkeypatch):
+    """A job that takes longer than those before it, or a host that died: no look each second."""
+
+    def looks(*, tells: bool) -> int:
+        random.seed(1)
+        time, locker = Time(), Locker(tells=tells)
+        monkeypatch.setattr(locks_module, "gevent", SimpleNamespace(sleep=time.sleep))
+        locker._held = "late", 0.1
+        locks = Locks(locker, Keeper(time), WaitingRoom(), retry_interval=INTERVAL)
+
+        def end() -> None:
+            time.sleep(600)
+            locker._held = None
+
+        def wait() -> None:
+            with locks.held(run_of("waiter")):
+                pass
+
+        time.run([gevent.spawn(end), gevent.spawn(wait)])
+        return locker.calls
+
+    assert abs(looks(tells=True) - looks(tells=False)) <= 10
+
+
 @pytest.mark.parametrize(
     ("lapses_in", "free_in", "least", "most"),
     [
