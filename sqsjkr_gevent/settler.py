@@ -205,9 +205,7 @@ class Settler:
 
     def _dead_letter_invalid(self, run: Run, ending: Ending, kept: Kept) -> None:
         message = run.message
-        seconds = min(HIDE_MOST, INVALID_FIRST * 2.0 ** min(message.receive_count - 1, 16))
-        told = {"reason": ending.reason, "hidden_for": seconds, "body": message.body}
-        told |= run.names()
+        told = {"reason": ending.reason, "body": message.body, **run.names()}
         try:
             if self._queue.dead_letter(message, ending.reason):
                 log.error(
@@ -215,9 +213,17 @@ class Settler:
                 )
                 self._delete(run, kept)
                 return
-            log.error("invalid message stays in the queue, which has no dead-letter queue", **told)
         except QueueError as error:
-            log.error("invalid message stays: dead letter refused", refused=str(error), **told)
+            # It may be for a moment only.
+            seconds = _back_off(run)
+            log.error("dead letter refused; sent again later", refused=str(error), **told)
+        else:
+            seconds = min(HIDE_MOST, INVALID_FIRST * 2.0 ** min(message.receive_count - 1, 16))
+            log.error(
+                "invalid message stays in the queue, which has no dead-letter queue",
+                hidden_for=seconds,
+                **told,
+            )
         kept(KEPT_WITHIN)
         self._show_again(run, seconds)
 

@@ -240,14 +240,16 @@ def test_a_dead_letter_that_is_refused_is_sent_again_later_without_a_run(
     assert (["attempt 1 was the last"], 1) == (queue.dead_letters, queue.deleted)
 
 
-def test_a_dead_letter_of_an_invalid_message_that_is_refused_keeps_it_hidden_longer_each_time(
+def test_an_invalid_message_whose_dead_letter_is_refused_comes_back_after_a_back_off(
     settler, queue, run
 ):
-    """As where there is no dead-letter queue; it is no hot loop."""
+    """Soon, for it may be a fault of a moment; later each time, for it may be for good."""
     queue.fails = QueueError("access denied")
-    run.message.receive_count = 3
-    settler.settle(run, Ending(Outcome.INVALID, "no JSON"), kept)
-    assert ([240], 0) == (queue.hidden, queue.deleted)
+    for receives, most in ((1, 5), (3, 20), (50, 300)):
+        run.message.receive_count = receives
+        settler.settle(run, Ending(Outcome.INVALID, "no JSON"), kept)
+        assert most / 2 <= queue.hidden[-1] <= most
+    assert 0 == queue.deleted
 
 
 def test_no_message_is_shown_again_later_than_sqs_can_hide_it(settler, queue, keeper, clock, run):
