@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import gevent
 import psutil
@@ -50,14 +51,18 @@ class Host:
         return self.kickers[-1]
 
     def victims(self) -> list[psutil.Process]:
-        """Its processes that run jobs; a fleet's master runs none."""
+        """Its kicker, and the workers if that is the master of a fleet."""
         if self.kicker.process.poll() is not None:
             self.kickers.append(self._start())
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.kicker.pid)
             workers = [p for p in process.children() if "gunicorn" in " ".join(p.cmdline())]
-            return workers if "--processes" in process.cmdline() else [process]
+            return [process, *workers]
         return []
+
+    def can_be_stopped(self) -> bool:
+        """It lives, and heeds SIGTERM by now."""
+        return any(heeds(process, signal.SIGTERM) for process in self.victims()[:1])
 
 
 @pytest.fixture
@@ -91,6 +96,20 @@ def wake(victim: psutil.Process) -> None:
         victim.resume()
 
 
+def kill(victim: psutil.Process) -> None:
+    """Once this returns it is dead, and a host sees that."""
+    with suppress(psutil.NoSuchProcess):
+        victim.kill()
+        eventually(lambda: victim.status() == psutil.STATUS_ZOMBIE, deadline=60)
+
+
+def heeds(process: psutil.Process, number: signal.Signals) -> bool:
+    """It has a handler for that signal, proc(5)."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(caught.split()[1], 16) >> (number - 1) & 1)
+
+
 @pytest.mark.slow
 @pytest.mark.queue(visibility_timeout=LEASE)
 def test_two_hundred_kills_and_standstills_lose_nothing_and_overlap_nothing(
@@ -111,8 +130,7 @@ def test_two_hundred_kills_and_standstills_lose_nothing_and_overlap_nothing(
         victim = chance.choice([*eventually(chance.choice(hosts).victims, deadline=60)])
         if chance.random() < 0.5:
             kills += 1
-            with suppress(psutil.NoSuchProcess):
-                victim.send_signal(signal.SIGKILL)
+            kill(victim)
         else:
             stand_still(victim, chance.uniform(0.1, 2 * LEASE))
     sys.stdout.write(f"{kills} kills, {FAULTS - kills} standstills, {len(evidence.done)} done\n")
@@ -125,4 +143,5 @@ def test_two_hundred_kills_and_standstills_lose_nothing_and_overlap_nothing(
     again = sum(evidence.begun.values()) - JOBS
     sys.stdout.write(f"{again} runs were cut short and made again\n")
     for host in hosts:
+        eventually(host.can_be_stopped, deadline=60)
         assert 0 == host.kicker.stop()
