@@ -34,8 +34,8 @@ setup(
     keywords="sqs aws gevent job queue worker dynamodb lock",
     packages=find_packages(include=["sqsjkr_gevent", "sqsjkr_gevent.*"]),
     package_data={
-        "sqsjkr_gevent": ["py.typed", "*.toml"],
-        "sqsjkr_gevent.cli": ["*.toml"],
+        "sqsjkr_gevent": ["py.typed"],
+        "sqsjkr_gevent.config": ["sample.toml"],
         "sqsjkr_gevent.fleet": ["gunicorn.conf.py"],
         "sqsjkr_gevent.web": ["templates/*", "static/*", "static/*/*"],
     },

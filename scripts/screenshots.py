@@ -17,9 +17,11 @@ import gevent
 from browser import SOON, Page, chromium
 from kickers import settings, toml
 from servers import Aws, Queue, Servers, free_port
-from sqsjkr_gevent import Config, Kicker, local
-from sqsjkr_gevent.history import SERIES_OVER, End, MemoryHistory
-from sqsjkr_gevent.outcome import Outcome
+from sqsjkr_gevent import Config, Kicker
+from sqsjkr_gevent.job import Outcome
+from sqsjkr_gevent.local import process as local
+from sqsjkr_gevent.telemetry import End, MemoryHistory
+from sqsjkr_gevent.telemetry.history import SERIES_OVER
 from waiting import eventually
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -3,8 +3,8 @@
 import resource
 
 #: Of the web face, at most, and at least: a browser takes six.
-CONNECTIONS_MOST = 256
-CONNECTIONS_LEAST = 8
+MAX_CONNECTIONS = 256
+MIN_CONNECTIONS = 8
 
 #: One in so many is for the web face; the others are for jobs, and for what keeps them.
 _SHARE = 8
@@ -13,8 +13,8 @@ _SHARE = 8
 _OWN = 32
 #: Calls to SQS beside the receives, and to DynamoDB, where a lock of each job is renewed.
 _CALLS = 10
-_STORE_LEAST = 16
-_STORE_MOST = 100
+_MIN_STORE = 16
+_MAX_STORE = 100
 
 
 def limit() -> int | None:
@@ -26,12 +26,12 @@ def limit() -> int | None:
 def connections(most: int | None) -> int:
     """How many connections the web face may have under that limit."""
     if most is None:
-        return CONNECTIONS_MOST
-    return max(CONNECTIONS_LEAST, min(CONNECTIONS_MOST, most // _SHARE))
+        return MAX_CONNECTIONS
+    return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, most // _SHARE))
 
 
 def needed(jobs: int, receivers: int) -> int:
     """The least limit for so many jobs at a time: each has its output open."""
-    calls = receivers + _CALLS + max(_STORE_LEAST, min(_STORE_MOST, jobs))
+    calls = receivers + _CALLS + max(_MIN_STORE, min(_MAX_STORE, jobs))
     kicker = jobs + calls + _OWN
-    return kicker + max(CONNECTIONS_LEAST, min(CONNECTIONS_MOST, kicker // (_SHARE - 1) + 1))
+    return kicker + max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, kicker // (_SHARE - 1) + 1))

@@ -17,10 +17,10 @@ from typing import Any
 import gevent
 from gevent.event import Event
 
-from .depth import Numbers
 from .errors import AlreadyLocked, DuplicatedMessage
 from .kicker import Kicker
 from .message import Message
+from .telemetry import Numbers
 
 #: Seconds that a receive waits for a message.
 _POLL = 0.05
@@ -64,11 +64,11 @@ class FakeQueue:
         return not self._waiting and not self._received
 
     def open(self) -> float:
-        """See Source."""
+        """See Queue."""
         return 4 * 86400.0
 
     def receive(self, most: int) -> list[Message]:
-        """See Source."""
+        """See Queue."""
         if not self._waiting:
             self._sent.clear()
             self._sent.wait(_POLL)
@@ -79,34 +79,34 @@ class FakeQueue:
         return found
 
     def delete(self, message: Message) -> None:
-        """See Source."""
+        """See Queue."""
         message.deleted = True
         self._received.discard(message.id)
         self.fates.setdefault(message.id, "deleted")
 
-    def hide(self, message: Message, seconds: float) -> None:
-        """See Source; it is shown again at once."""
+    def change_visibility(self, message: Message, seconds: float) -> None:
+        """See Queue; it is shown again at once."""
         self._received.discard(message.id)
         self.fates[message.id] = "returned"
         self._waiting.append(message)
         self._sent.set()
 
-    def hide_on(self, message: Message, seconds: float) -> None:
-        """See Source; it is hidden for as long as it is worked on."""
+    def extend_visibility(self, message: Message, seconds: float) -> None:
+        """See Queue; it is hidden for as long as it is worked on."""
 
     def dead_letter(self, message: Message, reason: str) -> bool:
-        """See Source."""
+        """See Queue."""
         if self._has_dead_letters:
             self.dead_letters.append((message.body, reason))
             self.fates[message.id] = "dead-letter"
         return self._has_dead_letters
 
     def depth(self) -> Numbers:
-        """See Source."""
+        """See Queue."""
         return Numbers(len(self._waiting), len(self._received), 0, len(self.dead_letters))
 
     def close(self, timeout: float) -> None:
-        """See Source."""
+        """See Queue."""
 
 
 class FakeLocker:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 #: Bytes of a socket's path that the kernel takes, the last of them a NUL.
 #: https://man7.org/linux/man-pages/man7/unix.7.html
-_PATH_MOST = 108
+_MAX_PATH = 108
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def short(path: Path) -> Iterator[str]:
 
     Raises OSError where the directory cannot be opened.
     """
-    if len(os.fsencode(path)) < _PATH_MOST:
+    if len(os.fsencode(path)) < _MAX_PATH:
         yield str(path)
         return
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

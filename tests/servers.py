@@ -120,7 +120,7 @@ def start_moto(directory: Path) -> Server:
     log = directory / f"moto-{uuid.uuid4().hex[:8]}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "sqsjkr_gevent.local_server"],
+            [sys.executable, "-m", "sqsjkr_gevent.local.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,

@@ -3,8 +3,8 @@
 import pytest
 
 from servers import Aws
-from sqsjkr_gevent.aws.client import Client, make_session
-from sqsjkr_gevent.config import AccountSection
+from sqsjkr_gevent.aws import Client, make_session
+from sqsjkr_gevent.config.config import AccountSection
 
 
 class Clock:

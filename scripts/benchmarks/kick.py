@@ -18,8 +18,8 @@ import time  # noqa: E402
 import gevent  # noqa: E402
 
 from sqsjkr_gevent import Config, Kicker  # noqa: E402
+from sqsjkr_gevent.kicker.own_process import settle_in  # noqa: E402
 from sqsjkr_gevent.log import configure  # noqa: E402
-from sqsjkr_gevent.own_process import settle_in  # noqa: E402
 
 TICK = 0.005
 

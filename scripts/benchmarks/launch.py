@@ -20,9 +20,8 @@ from collections import ChainMap  # noqa: E402
 import gevent  # noqa: E402
 from gevent import subprocess  # noqa: E402
 
-from sqsjkr_gevent.own_process import settle_in  # noqa: E402
-from sqsjkr_gevent.process.launchers import make_launcher  # noqa: E402
-from sqsjkr_gevent.process.runner import Runner  # noqa: E402
+from sqsjkr_gevent.kicker.own_process import settle_in  # noqa: E402
+from sqsjkr_gevent.process import Runner, make_launcher  # noqa: E402
 
 
 def cpu() -> float:

@@ -1,1 +1,27 @@
-"""All that speaks to AWS but the DynamoDB backend."""
+"""Everything that speaks to AWS: clients, the queue, batches, tables, dead letters, permissions."""
+
+from .batcher import Batcher
+from .client import (
+    CallError,
+    Client,
+    Observer,
+    Session,
+    error_code,
+    is_denied,
+    make_session,
+    unobserved,
+)
+from .sqs import SqsQueue
+
+__all__ = [
+    "Batcher",
+    "CallError",
+    "Client",
+    "Observer",
+    "Session",
+    "SqsQueue",
+    "error_code",
+    "is_denied",
+    "make_session",
+    "unobserved",
+]

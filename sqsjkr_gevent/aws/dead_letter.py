@@ -17,7 +17,7 @@ _REASON, _MESSAGE_ID, _PACKED = f"{_OURS}Reason", f"{_OURS}MessageId", f"{_OURS}
 
 #: Most attributes of one message.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-ATTRIBUTES_MOST = 10
+MAX_ATTRIBUTES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +46,9 @@ def attributes_of(message_id: str, given: Mapping[str, Any], reason: str) -> dic
     """
     sent = _senders(given)
     ours = {_REASON: _string(reason), _MESSAGE_ID: _string(message_id)}
-    if len(sent) + len(ours) <= ATTRIBUTES_MOST:
+    if len(sent) + len(ours) <= MAX_ATTRIBUTES:
         return sent | ours
-    kept = ATTRIBUTES_MOST - len(ours) - 1
+    kept = MAX_ATTRIBUTES - len(ours) - 1
     packed = {name: _packed(one) for name, one in list(sent.items())[kept:]}
     ours[_PACKED] = _string(json.dumps(packed))
     return dict(list(sent.items())[:kept]) | ours

@@ -10,7 +10,7 @@ from typing import Any
 from .client import CallError, Client
 from .dead_letter import DeadLetter, again, read
 from .provision import queue_attributes
-from .sqs import BATCH_MOST
+from .sqs import MAX_BATCH
 
 #: Seconds that a message is hidden for while it is looked at.
 HIDDEN = 30
@@ -20,7 +20,7 @@ HIDDEN = 30
 WAIT = 1
 
 #: Receives that brought nothing new, one after the other, before a look ends.
-STALE_MOST = 3
+MAX_STALE = 3
 
 #: Bytes of a batch. SQS takes 1 MiB; older servers like it take 256 KiB.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
@@ -54,7 +54,7 @@ class DeadLetters:
         held = list(self._held.values())
         self._held = {}
         try:
-            for batch in _batches(held, BATCH_MOST):
+            for batch in _batches(held, MAX_BATCH):
                 entries = _entries(batch, VisibilityTimeout=0)
                 self._call("change_message_visibility_batch", entries)
         except CallError:
@@ -77,8 +77,8 @@ class DeadLetters:
         """
         stale = 0
         left = most
-        while stale < STALE_MOST and left != 0 and not self.stopped:
-            received = self._receive(BATCH_MOST if left is None else min(left, BATCH_MOST))
+        while stale < MAX_STALE and left != 0 and not self.stopped:
+            received = self._receive(MAX_BATCH if left is None else min(left, MAX_BATCH))
             if not received:
                 return
             fresh = [one for one in received if one.id not in self._seen]
@@ -99,7 +99,7 @@ class DeadLetters:
         """
         fifo = url.endswith(".fifo")
         failed: dict[str, str] = {}
-        for batch in _batches(letters, 1 if fifo else BATCH_MOST):
+        for batch in _batches(letters, 1 if fifo else MAX_BATCH):
             entries = [{"Id": str(at), **again(one, fifo=fifo)} for at, one in enumerate(batch)]
             answer = self._client.call("send_message_batch", QueueUrl=url, Entries=entries)
             sent = {int(one["Id"]): one["MessageId"] for one in answer.get("Successful", [])}
@@ -117,7 +117,7 @@ class DeadLetters:
     def delete(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
         """Delete them; answers ids with why not."""
         failed: dict[str, str] = {}
-        for batch in _batches(letters, BATCH_MOST):
+        for batch in _batches(letters, MAX_BATCH):
             answer = self._call("delete_message_batch", _entries(batch))
             gone = {int(one["Id"]) for one in answer.get("Successful", [])}
             failed |= _failures(batch, answer, gone)

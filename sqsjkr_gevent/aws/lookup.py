@@ -18,7 +18,7 @@ from .rights import (
 )
 
 #: Seconds that SQS keeps a message at most. Source as in sqs.py.
-_RETENTION_MOST = 14 * 86400
+_MAX_RETENTION = 14 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def find_queue(client: Client, name: str, owner: str, dead_letter_name: str | No
     elif arn is not None:
         arn_owner, arn_name = arn.split(":")[-2:]
         dead_letter_url = _url(client, arn_name, arn_owner, lacks)
-    retention = float(attributes.get("MessageRetentionPeriod", _RETENTION_MOST))
+    retention = float(attributes.get("MessageRetentionPeriod", _MAX_RETENTION))
     return Found(url, dead_letter_url, retention, tuple(lacks))
 
 

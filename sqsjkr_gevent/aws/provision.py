@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import Config
-from ..config_sections import MAX_RETENTION, QUEUE_NAME
+from ..config.sections import MAX_RETENTION, QUEUE_NAME
 from ..errors import ConfigError, StartError
 from .client import MISSING, CallError, Client, error_code
 

@@ -1,4 +1,4 @@
-"""The queue: receive, delete, hide. It knows messages, not jobs."""
+"""The queue: receive, delete, change visibility. It knows messages, not jobs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import Any
 
 import gevent
 
-from ..batcher import Again, Batcher
-from ..config import AccountSection, SqsSection
-from ..depth import Numbers
+from ..config.config import AccountSection, SqsSection
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid
 from ..log import get_logger
 from ..message import Message
+from ..telemetry import Numbers
+from .batcher import Again, Batcher
 from .client import CallError, Client, Observer, Session, is_denied, is_refusal
 from .dead_letter import attributes_of
 from .lookup import check_rights, find_queue
@@ -22,10 +22,10 @@ log = get_logger(__name__)
 
 #: Most messages of one receive and most entries of one batch.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
-BATCH_MOST = 10
+MAX_BATCH = 10
 
-#: Longest time a message can be hidden, in seconds from its receive. Same source.
-HIDE_MOST = 12 * 3600
+#: Longest visibility timeout, in seconds from the receive of a message. Same source.
+MAX_VISIBILITY = 12 * 3600
 
 #: Seconds a delete or a change of visibility waits to share its call with others.
 LINGER = 0.05
@@ -48,12 +48,12 @@ _INVALID_HANDLE = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class _Hide:
+class _Change:
     receipt_handle: str
     seconds: int
 
 
-class Queue:
+class SqsQueue:
     """One SQS queue. All methods raise QueueError where SQS fails; open() must come first.
 
     observe: told of every call's operation, with its error or None.
@@ -87,10 +87,10 @@ class Queue:
         self._dead_letter_url: str | None = None
         self._warned: set[Right] = set()
         self._deletes: Batcher[str] = Batcher(
-            self._send_deletes, most=BATCH_MOST, linger=LINGER, parallel=8
+            self._send_deletes, most=MAX_BATCH, linger=LINGER, parallel=8
         )
-        self._hides: Batcher[_Hide] = Batcher(
-            self._send_hides, most=BATCH_MOST, linger=LINGER, parallel=8
+        self._changes: Batcher[_Change] = Batcher(
+            self._send_changes, most=MAX_BATCH, linger=LINGER, parallel=8
         )
 
     def open(self) -> float:
@@ -116,7 +116,7 @@ class Queue:
             answer = self._polls.call(
                 "receive_message",
                 QueueUrl=self._url,
-                MaxNumberOfMessages=min(most, BATCH_MOST),
+                MaxNumberOfMessages=min(most, MAX_BATCH),
                 WaitTimeSeconds=self._wait,
                 VisibilityTimeout=self._visibility,
                 MessageSystemAttributeNames=_SYSTEM_ATTRIBUTES,
@@ -135,20 +135,23 @@ class Queue:
         self._settle(message, lambda handle: self._deletes.submit(handle).get())
         message.deleted = True
 
-    def hide(self, message: Message, seconds: float) -> None:
-        """Show the message again in `seconds` from now; 0 is at once.
+    def change_visibility(self, message: Message, seconds: float) -> None:
+        """Have the message become visible in `seconds` from now; 0 is at once.
 
         Raises ReceiptHandleInvalid where the message is no longer ours.
         """
-        bounded = max(0, min(HIDE_MOST, round(seconds)))
-        self._settle(message, lambda handle: self._hides.submit(_Hide(handle, bounded)).get())
+        bounded = max(0, min(MAX_VISIBILITY, round(seconds)))
+        self._settle(
+            message,
+            lambda handle: self._changes.submit(_Change(handle, bounded)).get(),
+        )
 
-    def hide_on(self, message: Message, seconds: float) -> None:
-        """Hide the message for `seconds` from now, by the handle that it has now.
+    def extend_visibility(self, message: Message, seconds: float) -> None:
+        """Keep the message invisible for `seconds` from now, by the handle that it has now.
 
-        Raises as hide does.
+        Raises as change_visibility does.
         """
-        self._hides.submit(_Hide(message.receipt_handle, round(seconds))).get()
+        self._changes.submit(_Change(message.receipt_handle, round(seconds))).get()
 
     def dead_letter(self, message: Message, reason: str) -> bool:
         """Send a copy to the dead-letter queue, its reason in the attribute SqsjkrReason.
@@ -230,7 +233,7 @@ class Queue:
     def close(self, timeout: float) -> None:
         """Send what waits in a batch, for at most `timeout` seconds."""
         closed = QueueError("the kicker stopped before SQS confirmed it")
-        both = (self._deletes, self._hides)
+        both = (self._deletes, self._changes)
         gevent.joinall([gevent.spawn(batcher.close, timeout, closed) for batcher in both])
 
     @staticmethod
@@ -252,13 +255,13 @@ class Queue:
             "delete_message_batch", [{"ReceiptHandle": handle} for handle in handles]
         )
 
-    def _send_hides(self, hides: Sequence[_Hide]) -> Sequence[Exception | None]:
+    def _send_changes(self, changes: Sequence[_Change]) -> Sequence[Exception | None]:
         # Urgent, for the most of them keep a message from becoming visible.
         return self._send_batch(
             "change_message_visibility_batch",
             [
-                {"ReceiptHandle": hide.receipt_handle, "VisibilityTimeout": hide.seconds}
-                for hide in hides
+                {"ReceiptHandle": change.receipt_handle, "VisibilityTimeout": change.seconds}
+                for change in changes
             ],
             urgent=True,
         )

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..batcher import Again
 from ..errors import StartError, StoreError
 from ..log import get_logger
+from .batcher import Again
 from .client import WRONG_SHAPE, CallError, Client, error_code, is_condition, is_denied
 from .lookup import start_error
 from .rights import BATCH_WRITE_ITEM, GET_ITEM, SCAN, UPDATE_ITEM, Right, look
@@ -14,7 +14,7 @@ log = get_logger(__name__)
 
 #: Most rows of one BatchWriteItem.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
-BATCH_MOST = 25
+MAX_BATCH = 25
 
 #: Attributes that are, or may become, reserved words of DynamoDB expressions.
 _NAMES = ("Owner", "Version", "Lease", "Token", "Status")

@@ -1,7 +1,7 @@
 """Clients of the AWS services for commands that run once."""
 
-from ..aws.client import Client, Session, unobserved
-from ..config import AccountSection
+from ..aws import Client, Session, unobserved
+from ..config.config import AccountSection
 
 CONNECTIONS = 4
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ..aws.client import make_session
+from ..aws import make_session
 from ..aws.provision import MAX_RECEIVE_COUNT, steps
 from ..errors import ConfigError
 from .clients import client
@@ -14,7 +14,7 @@ from .settings import Settings, conf_option
 
 #: The most that SQS takes.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
-RECEIVES_MOST = 1000
+MAX_RECEIVES = 1000
 
 
 @click.command
@@ -22,7 +22,7 @@ RECEIVES_MOST = 1000
 @click.option("--dry-run", is_flag=True, help="Only say what would be created.")
 @click.option(
     "--max-receive-count",
-    type=click.IntRange(1, RECEIVES_MOST),
+    type=click.IntRange(1, MAX_RECEIVES),
     default=MAX_RECEIVE_COUNT,
     show_default=True,
     metavar="N",
@@ -53,7 +53,7 @@ def command(settings: Settings, dry_run: bool, max_receive_count: int) -> None:
 def _write_sample(path: Path, dry_run: bool) -> None:
     if dry_run:
         raise ConfigError(f"{path}: no such file; without --dry-run a sample is written there")
-    sample = (files("sqsjkr_gevent") / "sample.toml").read_text("utf-8")
+    sample = (files("sqsjkr_gevent.config") / "sample.toml").read_text("utf-8")
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(sample)

@@ -4,8 +4,8 @@ import os
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from .. import log as logs
 from ..config import Config
+from ..log import configure
 from .settings import Settings
 
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -23,7 +23,7 @@ def load_quietly(settings: Settings) -> Config:
     """The same, and only warnings are logged unless --log-level asks for more."""
     config = load(settings)
     asked = settings.overrides.get("log__level") is not None
-    logs.configure(config.log.level if asked else "warn", config.log.format)
+    configure(config.log.level if asked else "warn", config.log.format)
     return config
 
 

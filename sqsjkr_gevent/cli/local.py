@@ -12,13 +12,13 @@ from typing import Any
 
 import click
 
-from .. import local
-from ..aws.client import make_session
+from ..aws import make_session
 from ..aws.provision import steps
 from ..config import Config
-from ..config_sections import STATS_PORT
+from ..config.sections import STATS_PORT
 from ..errors import SqsjkrError
 from ..kicker import Kicker
+from ..local import process as local
 from .clients import client
 from .loading import load_quietly
 from .settings import PortType, Settings

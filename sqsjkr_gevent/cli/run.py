@@ -1,8 +1,8 @@
 """`sqsjkr-gevent` without a command: the kicker."""
 
-from .. import log as logs
 from ..kicker import Kicker
-from ..own_process import settle_in
+from ..kicker.own_process import settle_in
+from ..log import configure
 from .loading import load
 from .settings import Settings
 
@@ -10,7 +10,7 @@ from .settings import Settings
 def run(settings: Settings) -> None:
     """Run a kicker until a signal stops it."""
     config = load(settings)
-    logs.configure(config.log.level, config.log.format)
+    configure(config.log.level, config.log.format)
     kicker = Kicker(config)
     settle_in()
     kicker.run()

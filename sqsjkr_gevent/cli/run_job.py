@@ -8,10 +8,10 @@ import gevent
 from gevent import monkey
 from gevent.queue import Queue
 
-from .. import log as logs
 from ..errors import CannotExecute, InvalidMessage, Stopping
-from ..once import Once
-from ..outcome import Ending, Outcome
+from ..job import Ending, Outcome
+from ..kicker import Once
+from ..log import configure
 from ..signals import STOP_SIGNALS, handled
 from .failing import FAILED, INTERRUPTED, MISUSED, one_line
 from .loading import load
@@ -35,7 +35,7 @@ def command(settings: Settings, /, file: str) -> int:
     message, so nothing is throttled or retried. It prints what the job prints, and exits as it.
     """
     config = load(settings)
-    logs.configure(str(settings.overrides.get("log__level") or "silent"), config.log.format)
+    configure(str(settings.overrides.get("log__level") or "silent"), config.log.format)
     body = _read(file)
     printed: Queue[bytes | None] = Queue()
     try:

@@ -2,9 +2,9 @@
 
 import click
 
-from ..job_schema import schema
+from ..job.schema import schema
+from .output.show import print_json
 from .settings import conf_option
-from .show import print_json
 
 
 @click.command

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 import gevent
 
-from .. import log as logs
-from ..backends.history import SqliteHistory
 from ..config import Config
 from ..errors import SqsjkrError
-from ..history import MEMORY_KEPT, History
 from ..kicker import Kicker
-from ..log import get_logger
-from ..own_process import settle_in
+from ..kicker.own_process import settle_in
+from ..log import configure, get_logger
+from ..stores.history import SqliteHistory
+from ..telemetry import History
+from ..telemetry.history import MEMORY_KEPT
 from ..web import create_app
 from .fleet import Fleet, share
 from .peers import Peers
@@ -37,7 +37,7 @@ class Member:
                 fleet.config.kicker.max_concurrent_num, processes, index
             )
         )
-        logs.configure(self._config.log.level, self._config.log.format)
+        configure(self._config.log.level, self._config.log.format)
         with in_files(fleet.metrics, number):
             self.kicker = Kicker(self._config, history=_history(self._config, fleet))
         self.kicker.live.main_pid = os.getppid()

@@ -9,8 +9,8 @@ import gevent
 from gevent import socket
 from gevent.server import StreamServer
 
-from ..live import Member
 from ..unix_socket import short
+from ..web import Member
 
 #: Seconds that a process has to answer; it may stand still.
 ANSWER_WITHIN = 1.0

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from prometheus_client.registry import Collector
 
-from ..depth import Depth
 from ..kicker import Kicker
-from ..live import Member
-from ..overview import Overview
+from ..telemetry import Depth
+from ..web import Member, Overview
 from .peers import Peers
 from .values import collector
 

@@ -68,7 +68,7 @@ class KickerWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
         Not gunicorn's own loop: that would wait for connections that a browser keeps open.
         """
-        from ..web.server import serving  # noqa: PLC0415
+        from ..web import serving  # noqa: PLC0415
 
         member = self.member
         if member is None or self._stopped_at is not None:

@@ -52,28 +52,28 @@ class _Kept:
     """The first and the last half of `limit` bytes of all that was added."""
 
     def __init__(self, limit: int) -> None:
-        self._head_most = limit - limit // 2
-        self._tail_most = limit // 2
+        self._max_head = limit - limit // 2
+        self._max_tail = limit // 2
         self._head = bytearray()
         self._tail = bytearray()
         self._total = 0
 
     def add(self, data: bytes) -> None:
         self._total += len(data)
-        room = self._head_most - len(self._head)
+        room = self._max_head - len(self._head)
         if room > 0:
             self._head += data[:room]
             data = data[room:]
-        if len(data) >= self._tail_most:
-            self._tail[:] = data[len(data) - self._tail_most :]
+        if len(data) >= self._max_tail:
+            self._tail[:] = data[len(data) - self._max_tail :]
             return
         self._tail += data
         # Cut only now and then: a cut moves all that stays.
-        if len(self._tail) > 2 * self._tail_most:
-            del self._tail[: -self._tail_most]
+        if len(self._tail) > 2 * self._max_tail:
+            del self._tail[: -self._max_tail]
 
     def output(self) -> Output:
-        tail = bytes(self._tail[-self._tail_most :]) if self._tail_most else b""
+        tail = bytes(self._tail[-self._max_tail :]) if self._max_tail else b""
         return Output(bytes(self._head), tail, self._total - len(self._head) - len(tail))
 
 

@@ -33,7 +33,7 @@ FAREWELL = b"q"
 NUMBER = 8
 
 #: Most seconds after the end of the pipe in which a process may still come to its mark.
-_LATE_MOST = 5.0
+_MAX_LATE = 5.0
 
 #: Seconds between two looks for processes that were forked while others were killed.
 _LOOK = 0.02
@@ -151,7 +151,7 @@ def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
                 kill_live(mark, runs)  # None, but where the kicker ends by a fault of its own.
                 return
             if not beats:
-                _kill_late_ones(mark, runs, min(silence, _LATE_MOST))
+                _kill_late_ones(mark, runs, min(silence, _MAX_LATE))
                 if directory is not None:
                     _remove(directory, mark)
                 return

@@ -11,13 +11,13 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest
 
 from ..errors import StoreError
-from ..history import End, Query
-from ..live import shortened
-from ..outcome import Outcome
-from ..overview import Overview
+from ..job import Outcome
+from ..telemetry import End, Query
+from .live import shortened
+from .overview import Overview
 
 #: Ends of one answer, at most; and where none is said.
-LIMIT_MOST = 500
+MAX_LIMIT = 500
 LIMIT = 50
 
 #: Seconds between two events; every how many of them the series are sent; and what a browser waits
@@ -47,7 +47,7 @@ def add_api(app: Flask, view: Overview) -> None:
 
     @app.get("/api/jobs/<job_id>")
     def job(job_id: str) -> tuple[Response, int]:
-        ends = view.history.find(Query(job_id=job_id, limit=LIMIT_MOST))
+        ends = view.history.find(Query(job_id=job_id, limit=MAX_LIMIT))
         if not ends:
             return jsonify(error=f"no end of a job {job_id} is known"), 404
         return jsonify(ends=[end.as_json(output=True) for end in ends]), 200
@@ -114,7 +114,7 @@ def _query() -> Query:
         since=_number("since"),
         until=_number("until"),
         before=_whole("before", 1 << 62),
-        limit=_whole("limit", LIMIT_MOST) or LIMIT,
+        limit=_whole("limit", MAX_LIMIT) or LIMIT,
     )
 
 

@@ -4,15 +4,15 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, render_template
 
-from ..exposition import CONTENT_TYPE
-from ..outcome import Outcome
-from ..overview import Viewed
+from ..job import Outcome
 from .access import add_access
 from .api import add_api
+from .exposition import CONTENT_TYPE
 from .hosts import Hosts
+from .overview import Viewed
 
 #: Bytes of a request's body: only the form of the login has one.
-BODY_MOST = 16 * 1024
+MAX_BODY = 16 * 1024
 
 _V2 = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERRORED)
 
@@ -20,7 +20,7 @@ _V2 = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERRORED)
 def create_app(kicker: Viewed) -> Flask:
     """The app for a kicker: the page, what it asks for, metrics, health and sqsjkr's two paths."""
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = BODY_MOST
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     # sqsjkr's stats clients may compare bytes, and it has its own order of keys.
     app.json.sort_keys = False  # type: ignore[attr-defined]
     view = kicker.view

@@ -13,7 +13,7 @@ from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from ..log import get_logger
-from .app import BODY_MOST
+from .app import MAX_BODY
 
 log = get_logger(__name__)
 
@@ -84,9 +84,9 @@ class Connection(WSGIHandler):
             raise ValueError(str(error)) from error
         if "transfer-encoding" in self.headers:
             raise ValueError("a body without a length")
-        if (self.content_length or 0) > BODY_MOST:
+        if (self.content_length or 0) > MAX_BODY:
             # The app refuses it by its header; what is beyond is never read.
-            self.content_length = BODY_MOST
+            self.content_length = MAX_BODY
             self.close_connection = True
         return True
 

@@ -13,7 +13,7 @@ import pytest
 
 from kickers import DEADLINE, settings, toml
 from sqsjkr_gevent.aws.dead_letter import attributes_of
-from sqsjkr_gevent.aws.dead_letters import BATCH_BYTES, STALE_MOST, DeadLetters
+from sqsjkr_gevent.aws.dead_letters import BATCH_BYTES, MAX_STALE, DeadLetters
 from waiting import eventually
 
 COMMAND = [sys.executable, "-m", "sqsjkr_gevent"]
@@ -409,7 +409,7 @@ def test_what_cannot_be_sent_stays_and_is_tried_once() -> None:
     with DeadLetters(client, "dlq") as dead:
         failed = [dead.send_on("jobs", batch) for batch in dead.batches()]
     assert ([{"refused": "Bad: text"}], ["a", "b"]) == (failed, client.sent)
-    assert 1 + STALE_MOST == client.receives
+    assert 1 + MAX_STALE == client.receives
 
 
 def test_in_a_fifo_queue_nothing_overtakes_what_was_refused() -> None:

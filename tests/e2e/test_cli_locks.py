@@ -15,12 +15,12 @@ import pytest
 
 from gates import Gate
 from kickers import DEADLINE, settings, toml
-from sqsjkr_gevent.backends.dynamodb import DynamoDBLocker
-from sqsjkr_gevent.backends.sqlite import SqliteLocker
-from sqsjkr_gevent.backends.sqlite_file import SqliteFile
-from sqsjkr_gevent.cli.lock_lapsed import Left, end_lapsed
-from sqsjkr_gevent.cli.lock_watch import Alive, watch_lapse
-from sqsjkr_gevent.locker import Holder, ListedLocker
+from sqsjkr_gevent.cli.locks.lapsed import Left, end_lapsed
+from sqsjkr_gevent.cli.locks.watch import Alive, watch_lapse
+from sqsjkr_gevent.stores import Holder, ListedLocker
+from sqsjkr_gevent.stores.dynamodb import DynamoDBLocker
+from sqsjkr_gevent.stores.sqlite import SqliteLocker
+from sqsjkr_gevent.stores.sqlite_file import SqliteFile
 from stores import Clock, dynamodb_client
 from waiting import eventually
 

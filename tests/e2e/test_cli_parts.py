@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sqsjkr_gevent.aws.provision import dead_letter_name
-from sqsjkr_gevent.cli import sender
 from sqsjkr_gevent.cli.argv import GO_OPTIONS, with_two_dashes
-from sqsjkr_gevent.cli.check_host import open_files, times
+from sqsjkr_gevent.cli.check.host import open_files, times
 from sqsjkr_gevent.cli.failing import explained
-from sqsjkr_gevent.cli.send_input import body_of, check, read_lines
-from sqsjkr_gevent.cli.sender import BATCH_BYTES, Interrupted, Line, Sender, batches
+from sqsjkr_gevent.cli.send import sender
+from sqsjkr_gevent.cli.send.input import body_of, check, read_lines
+from sqsjkr_gevent.cli.send.sender import BATCH_BYTES, Interrupted, Line, Sender, batches
 from sqsjkr_gevent.config import Config
 from sqsjkr_gevent.errors import ConfigError, InvalidMessage, StartError
-from sqsjkr_gevent.local import environment, write_config
+from sqsjkr_gevent.local.process import environment, write_config
 
 
 @pytest.mark.parametrize(

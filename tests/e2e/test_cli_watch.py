@@ -20,8 +20,8 @@ import pytest
 
 from kickers import DEADLINE, KickerProcess, settings, toml
 from servers import free_port
-from sqsjkr_gevent.cli.history_show import moment
-from sqsjkr_gevent.cli.tables import Column, table
+from sqsjkr_gevent.cli.history.show import moment
+from sqsjkr_gevent.cli.output.tables import Column, table
 from waiting import eventually
 
 COMMAND = [sys.executable, "-m", "sqsjkr_gevent"]
@@ -190,7 +190,11 @@ def test_status_finds_the_kicker_at_a_port_and_shows_the_token(place: Place) -> 
     """Both are in its config."""
     del place.config["kicker"]["stats_socket"]
     port = free_port()
-    place.config["kicker"] |= {"stats_port": port, "stats_host": "0.0.0.0", "stats_token": "t" * 16}
+    place.config["kicker"] |= {
+        "stats_port": port,
+        "stats_host": "0.0.0.0",
+        "stats_token": "t" * 16,
+    }
     kicker = place.start()
     assert kicker.pid == place.json("status")["main_pid"]
     place.config["kicker"]["stats_token"] = "u" * 16

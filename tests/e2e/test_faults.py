@@ -30,7 +30,7 @@ LEASES = 60
 SHORT_OUTAGE = 6.0
 
 #: Most calls in one second to a service that fails.
-CALLS_MOST = 5
+MAX_CALLS = 5
 
 SQS = (
     "GetQueueUrl",
@@ -105,7 +105,7 @@ def test_an_outage_of_twenty_seconds_loses_and_doubles_nothing(
     for name in away:
         busiest = max(proxies[name].calls_per_second(began + 1, began + OUTAGE).values())
         sys.stdout.write(f"{name}: {busiest} calls in the busiest second\n")
-        assert busiest <= CALLS_MOST
+        assert busiest <= MAX_CALLS
         proxies[name].heal()
     eventually(lambda: is_well(kicker), deadline=60)
     eventually(queue.is_empty, deadline=LONG, every=0.2)
@@ -266,7 +266,7 @@ def test_an_outage_shorter_than_a_lease_costs_no_running_job_its_leases(
     # What is due at the same moment goes out together, once.
     noticed = next(at for at, _ in proxies["dynamodb"].calls if at >= began)
     busiest = max(proxies["dynamodb"].calls_per_second(noticed + 1, ended).values())
-    assert busiest <= CALLS_MOST
+    assert busiest <= MAX_CALLS
     eventually(lambda: renewed(before), deadline=60)
     assert [] == kicker.lines("lease lost")
     gate.open()

@@ -20,7 +20,7 @@ from gevent import monkey; monkey.patch_all()
 import json, os, signal, sys, urllib.request
 import gevent
 from sqsjkr_gevent import AlreadyLocked, Config, DuplicatedMessage, Kicker
-from sqsjkr_gevent.outcome import Outcome
+from sqsjkr_gevent.job import Outcome
 
 def conf(queue_name, **more):
     return Config.new(
@@ -214,7 +214,7 @@ def test_importing_the_package_patches_nothing(run):
 import json, pkgutil, sys, threading
 import sqsjkr_gevent
 import importlib
-programs = {"sqsjkr_gevent.__main__", "sqsjkr_gevent.local_server"}
+programs = {"sqsjkr_gevent.__main__", "sqsjkr_gevent.local.server"}
 for module in pkgutil.walk_packages(sqsjkr_gevent.__path__, "sqsjkr_gevent."):
     if module.name not in programs:
         importlib.import_module(module.name)

@@ -46,7 +46,7 @@ class Local:
     def server(self) -> psutil.Process:
         """The process of its SQS and DynamoDB."""
         children = psutil.Process(self.process.pid).children()
-        [server] = [child for child in children if "local_server" in " ".join(child.cmdline())]
+        [server] = [child for child in children if "local.server" in " ".join(child.cmdline())]
         return server
 
 

@@ -18,8 +18,8 @@ from gates import Gate
 from kickers import settings, toml
 from servers import free_port
 from sqsjkr_gevent import Config, Kicker
-from sqsjkr_gevent.backends.history import SqliteHistory
-from sqsjkr_gevent.history import End
+from sqsjkr_gevent.stores.history import SqliteHistory
+from sqsjkr_gevent.telemetry import End
 from sqsjkr_gevent.web import create_app
 from waiting import eventually
 

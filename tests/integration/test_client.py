@@ -8,10 +8,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from proxy import Proxy
-from sqsjkr_gevent.aws.client import CallError, Client, make_session, unobserved
+from sqsjkr_gevent.aws import CallError, Client, make_session, unobserved
 from sqsjkr_gevent.aws.pace import Pace
 from sqsjkr_gevent.aws.table import key
-from sqsjkr_gevent.config import AccountSection
+from sqsjkr_gevent.config.config import AccountSection
 from stores import Clock
 from waiting import eventually
 

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask, Response, request
 
 from sqsjkr_gevent import descriptors
-from sqsjkr_gevent.web.app import BODY_MOST
+from sqsjkr_gevent.web.app import MAX_BODY
 from sqsjkr_gevent.web.connections import Connection, Server
 from waiting import eventually
 
@@ -38,7 +38,7 @@ class Patient(Connection):
 def app() -> Flask:
     """One that has an answer, a form, a stream, and a lot to say."""
     made = Flask(__name__)
-    made.config["MAX_CONTENT_LENGTH"] = BODY_MOST
+    made.config["MAX_CONTENT_LENGTH"] = MAX_BODY
 
     @made.route("/", methods=["GET", "POST"])
     def short() -> str:
@@ -209,7 +209,7 @@ def test_a_body_that_is_too_long_is_not_read(serve: Any) -> None:
     """Its length is enough to refuse it, and to close the connection."""
     served = serve(Patient)
     head = b"POST /form HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000000\r\n\r\n"
-    connection = served.connect(head + b"x" * BODY_MOST)
+    connection = served.connect(head + b"x" * MAX_BODY)
     assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
     eventually(lambda: ended(connection))
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import gevent.monkey
 import pytest
 
-from sqsjkr_gevent.process import direct
+from sqsjkr_gevent.process import Runner, direct
 from sqsjkr_gevent.process import programs as programs_module
 from sqsjkr_gevent.process import runner as runner_module
 from sqsjkr_gevent.process.programs import Programs
-from sqsjkr_gevent.process.runner import Runner
 from sqsjkr_gevent.process.spawn import SpawnLauncher
 
 #: Filled in: BIN a folder on PATH with some files of the test's own, DIR one with data.

@@ -7,8 +7,8 @@ import gevent
 import pytest
 
 from sqsjkr_gevent import Config, Kicker, Locker, Throttler
-from sqsjkr_gevent.history import Query
-from sqsjkr_gevent.outcome import Outcome
+from sqsjkr_gevent.job import Outcome
+from sqsjkr_gevent.telemetry import Query
 from sqsjkr_gevent.testing import FakeLocker, FakeQueue, FakeThrottler, run_all
 
 

@@ -8,20 +8,18 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from sqsjkr_gevent import executor as executor_module
-from sqsjkr_gevent.environment import Environment
 from sqsjkr_gevent.errors import LeaseLost
-from sqsjkr_gevent.executor import Executor
-from sqsjkr_gevent.job import Job
-from sqsjkr_gevent.keeper import Keeper, margin
+from sqsjkr_gevent.intake import Permit, Permits, WaitingRoom
+from sqsjkr_gevent.job import Job, Outcome
 from sqsjkr_gevent.message import Message
-from sqsjkr_gevent.metrics import Metrics
-from sqsjkr_gevent.outcome import Outcome
-from sqsjkr_gevent.places import Place, Places, WaitingRoom
-from sqsjkr_gevent.process import watcher
+from sqsjkr_gevent.process import Runner, watcher
 from sqsjkr_gevent.process.plain import PlainLauncher
-from sqsjkr_gevent.process.runner import Runner
-from sqsjkr_gevent.run import Run
+from sqsjkr_gevent.telemetry import Metrics
+from sqsjkr_gevent.worker import Run
+from sqsjkr_gevent.worker import executor as executor_module
+from sqsjkr_gevent.worker.environment import Environment
+from sqsjkr_gevent.worker.executor import Executor
+from sqsjkr_gevent.worker.keeper import Keeper, margin
 from stores import Clock
 from waiting import eventually
 
@@ -53,8 +51,8 @@ class Scene:
         self.executor = Executor(self.runner, Environment(True), Guard(), Metrics(), self.stopping)
         message = Message(id="m", body="", receipt_handle="r", sent_at=0.0)
         message.body = f'{{"command": "{command}"}}'
-        places = Places(1, WaitingRoom(), waiting_most=1)
-        self.run = Run(message, Place(places), f"test-{os.getpid()}:{id(self)}", lambda: 0.0)
+        permits = Permits(1, WaitingRoom(), max_waiting=1)
+        self.run = Run(message, Permit(permits), f"test-{os.getpid()}:{id(self)}", lambda: 0.0)
         self.run.job = Job.from_message(message)
 
     def lease(self) -> None:

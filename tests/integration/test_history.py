@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from sqsjkr_gevent.backends.history import SqliteHistory
 from sqsjkr_gevent.errors import StartError
-from sqsjkr_gevent.history import End, History, MemoryHistory, Query, Tally
+from sqsjkr_gevent.stores.history import SqliteHistory
+from sqsjkr_gevent.telemetry import End, History, MemoryHistory, Query, Tally
 from waiting import eventually
 
 DAY = 86400.0
@@ -265,8 +265,8 @@ def test_what_waits_for_a_disk_is_bounded_and_the_totals_know_of_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The oldest are given up, and it is said how many."""
-    monkeypatch.setattr("sqsjkr_gevent.backends.history.PENDING_MOST", 10)
-    monkeypatch.setattr("sqsjkr_gevent.backends.sqlite_file.BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr("sqsjkr_gevent.stores.history.MAX_PENDING", 10)
+    monkeypatch.setattr("sqsjkr_gevent.stores.sqlite_file.BUSY_TIMEOUT", 0.1)
     path = tmp_path / "h.db"
     history = opened(path)
     filled(history, [an_end(0)])

@@ -13,12 +13,13 @@ from botocore.exceptions import ClientError
 from gevent.event import Event
 
 from servers import Table
-from sqsjkr_gevent.aws.client import Client
+from sqsjkr_gevent.aws import Client
 from sqsjkr_gevent.aws.table import Table as StoreTable
-from sqsjkr_gevent.backends.dynamodb import FREE_LOCK_KEPT, DynamoDBLocker
-from sqsjkr_gevent.backends.memory import MemoryLocker, MemoryTable
 from sqsjkr_gevent.errors import AlreadyLocked, LeaseLost, StartError, StoreError
-from sqsjkr_gevent.locker import Holder, LeasedLocker, ListedLocker, as_leased
+from sqsjkr_gevent.stores import Holder, LeasedLocker, ListedLocker
+from sqsjkr_gevent.stores.dynamodb import FREE_LOCK_KEPT, DynamoDBLocker
+from sqsjkr_gevent.stores.locker import as_leased_locker
+from sqsjkr_gevent.stores.memory import MemoryLocker, MemoryTable
 from stores import Clock, dynamodb_client
 
 LEASE = 60.0
@@ -58,8 +59,8 @@ def memory(request: pytest.FixtureRequest) -> Callable[[Clock], LeasedLocker]:
 
 def sqlite(request: pytest.FixtureRequest) -> Callable[[Clock], LeasedLocker]:
     """Two processes of one host share a file, each over a connection of its own."""
-    from sqsjkr_gevent.backends.sqlite import SqliteLocker
-    from sqsjkr_gevent.backends.sqlite_file import SqliteFile
+    from sqsjkr_gevent.stores.sqlite import SqliteLocker
+    from sqsjkr_gevent.stores.sqlite_file import SqliteFile
 
     path = request.getfixturevalue("tmp_path") / "locks.db"
     return lambda clock: SqliteLocker(SqliteFile(str(path)), lease=LEASE, clock=clock)
@@ -101,7 +102,7 @@ def lapses_in(locker: LeasedLocker, owner: str = "b", **options: Any) -> float |
 
 def test_it_is_a_leased_locker(hosts):
     """The package speaks to it as it is, without the adapter for custom lockers."""
-    assert as_leased(hosts.one) is hosts.one
+    assert as_leased_locker(hosts.one) is hosts.one
 
 
 def test_a_held_lock_is_refused_to_both_hosts_and_others_are_free(hosts):
@@ -154,8 +155,8 @@ def test_tokens_grow_from_holder_to_holder(hosts):
 
 def test_tokens_grow_also_where_a_power_loss_took_the_last_transactions(tmp_path):
     """A file in WAL mode may lose some; the tokens in them were given out all the same."""
-    from sqsjkr_gevent.backends.sqlite import SqliteLocker
-    from sqsjkr_gevent.backends.sqlite_file import SqliteFile
+    from sqsjkr_gevent.stores.sqlite import SqliteLocker
+    from sqsjkr_gevent.stores.sqlite_file import SqliteFile
 
     path, before = tmp_path / "locks.db", tmp_path / "before.db"
 
@@ -382,8 +383,8 @@ def test_not_even_force_evicts_another_holder_than_the_one_that_was_seen(hosts):
 
 def test_a_sqlite_file_from_before_locks_had_an_age_gets_the_column(tmp_path):
     """Its locks are of an unknown age, and still held."""
-    from sqsjkr_gevent.backends.sqlite import SqliteLocker
-    from sqsjkr_gevent.backends.sqlite_file import SqliteFile
+    from sqsjkr_gevent.stores.sqlite import SqliteLocker
+    from sqsjkr_gevent.stores.sqlite_file import SqliteFile
 
     path = str(tmp_path / "locks.db")
     with sqlite3.connect(path) as old:

@@ -16,10 +16,9 @@ from botocore.exceptions import ClientError
 from proxy import Proxy
 from servers import Aws, connect, create_queue, start_ministack
 from servers import Queue as ServerQueue
-from sqsjkr_gevent.aws.client import make_session
+from sqsjkr_gevent.aws import SqsQueue, make_session
 from sqsjkr_gevent.aws.dead_letter import attributes_of, read
-from sqsjkr_gevent.aws.sqs import Queue
-from sqsjkr_gevent.config import AccountSection, SqsSection
+from sqsjkr_gevent.config.config import AccountSection, SqsSection
 from sqsjkr_gevent.errors import AccessDenied, QueueError, ReceiptHandleInvalid, StartError
 from sqsjkr_gevent.message import Message
 from waiting import eventually
@@ -39,7 +38,7 @@ class Opened:
         account = AccountSection(
             id=aws.account_id, region=aws.region, endpoint_url=aws.endpoint_url
         )
-        self.queue = Queue(
+        self.queue = SqsQueue(
             make_session(account),
             account,
             SqsSection(
@@ -125,7 +124,7 @@ def test_a_receive_hides_for_the_configs_time_and_counts(aws, queue, open_):
     one = open_(aws, queue.name)
     [message] = one.receive(1)
     assert {"visible": 0, "in_flight": 1, "delayed": 0} == queue.counts()
-    one.queue.hide(message, 0)
+    one.queue.change_visibility(message, 0)
     assert 2 == one.receive(1)[0].receive_count
 
 
@@ -166,7 +165,7 @@ def test_one_bad_handle_fails_alone(aws, queue, open_):
 
 
 @both
-@pytest.mark.parametrize("call", ["hide", "hide_on"])
+@pytest.mark.parametrize("call", ["change_visibility", "extend_visibility"])
 def test_hiding_by_a_bad_handle_says_that_it_is_no_longer_ours(aws, queue, open_, call):
     """And is not repeated for ever."""
     one = open_(aws, queue.name)
@@ -182,7 +181,9 @@ def test_hidden_for_no_time_a_message_is_visible_at_once(aws, queue, open_):
         queue.send(str(number))
     one = open_(aws, queue.name)
     messages = one.receive(10)
-    assert [None] * 10 == all_at_once(lambda message: one.queue.hide(message, 0), messages)
+    assert [None] * 10 == all_at_once(
+        lambda message: one.queue.change_visibility(message, 0), messages
+    )
     assert {"visible": 10, "in_flight": 0, "delayed": 0} == queue.counts()
     assert 1 == one.calls["change_message_visibility_batch"]
 
@@ -193,7 +194,7 @@ def test_a_redelivered_message_is_deleted_by_its_newest_handle(aws, queue, open_
     queue.send("a")
     one = open_(aws, queue.name)
     [message] = one.receive(1)
-    one.queue.hide(message, 0)
+    one.queue.change_visibility(message, 0)
     [again] = one.receive(1)
     assert (message.id, True) == (again.id, message.receipt_handle != again.receipt_handle)
     message.receipt_handle = again.receipt_handle
@@ -206,7 +207,7 @@ def test_a_redelivery_during_a_delete_has_it_repeated_by_the_new_handle(aws, que
     queue.send("a")
     one = open_(aws, queue.name)
     [message] = one.receive(1)
-    one.queue.hide(message, 0)
+    one.queue.change_visibility(message, 0)
     [again] = one.receive(1)
 
     def redeliver(operation: str) -> None:
@@ -226,7 +227,7 @@ def test_a_message_hidden_on_outlives_its_visibility_timeout(aws, queue, open_):
     kept_id, let_go_id = queue.send("kept"), queue.send("let go")
     one = open_(aws, queue.name, visibility_timeout=2.0)
     messages = {message.id: message for message in one.receive(2)}
-    one.queue.hide_on(messages[kept_id], 600)
+    one.queue.extend_visibility(messages[kept_id], 600)
     assert [let_go_id] == [message.id for message in one.receive(1)]
     assert [] == one.queue.receive(10)
     one.queue.delete(messages[kept_id])
@@ -547,7 +548,7 @@ def test_close_is_bounded_where_the_server_hangs(own_server, open_):
     messages = one.receive(25)
     os.killpg(aws.server.process.pid, signal.SIGSTOP)
     deleting = [gevent.spawn(one.queue.delete, message) for message in messages]
-    hiding = gevent.spawn(one.queue.hide, messages[0], 0)
+    hiding = gevent.spawn(one.queue.change_visibility, messages[0], 0)
     gevent.sleep(0)
     one.queue.close(0.1)
     for greenlet in [*deleting, hiding]:

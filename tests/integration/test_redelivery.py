@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import gevent
 
 from sqsjkr_gevent import Config, Kicker
+from sqsjkr_gevent.job import Outcome
 from sqsjkr_gevent.message import Message
-from sqsjkr_gevent.outcome import Outcome
 from sqsjkr_gevent.testing import FakeLocker, FakeQueue, FakeThrottler, run_all
 from waiting import eventually
 
@@ -14,9 +14,9 @@ from waiting import eventually
 class Quick(FakeQueue):
     """One that delivers a message again before whoever gave it back hears that it did."""
 
-    def hide(self, message: Message, seconds: float) -> None:
+    def change_visibility(self, message: Message, seconds: float) -> None:
         """Give it back, and let others go first."""
-        super().hide(message, seconds)
+        super().change_visibility(message, seconds)
         gevent.sleep(0.2)
 
 
@@ -59,12 +59,12 @@ def test_whatever_raises_after_a_claim_nothing_of_the_run_is_held_on_to(monkeypa
     )
     queue = FakeQueue()
     kicker = Kicker(conf, queue=queue, locker=FakeLocker())
-    monkeypatch.setattr("sqsjkr_gevent.settler.Settler.settle", fail)
-    monkeypatch.setattr("sqsjkr_gevent.worker.log", SimpleNamespace(info=fail, error=fail))
+    monkeypatch.setattr("sqsjkr_gevent.worker.settler.Settler.settle", fail)
+    monkeypatch.setattr("sqsjkr_gevent.worker.worker.log", SimpleNamespace(info=fail, error=fail))
     queue.send({"command": "true", "life_time": "1ns"})
     running = gevent.spawn(kicker.run, handle_signals=False, serve_stats=False)
     eventually(lambda: queue.depth().in_flight and not kicker._runs)
     leases = [kept for kept in kicker.parts.keeper._kept if not kept.over]
-    assert ([], 0) == (leases, kicker.parts.places._unsettled)
+    assert ([], 0) == (leases, kicker.parts.permits._unsettled)
     kicker.stop()
     running.get(timeout=30)

@@ -18,11 +18,10 @@ from gevent.pool import Pool
 
 from sqsjkr_gevent import threads as threads_module
 from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted
+from sqsjkr_gevent.process import Exit, Runner, watcher
 from sqsjkr_gevent.process import runner as runner_module
 from sqsjkr_gevent.process import text as text_module
-from sqsjkr_gevent.process import watcher
 from sqsjkr_gevent.process.plain import PlainLauncher
-from sqsjkr_gevent.process.runner import Exit, Runner
 from sqsjkr_gevent.process.spawn import SpawnLauncher
 from sqsjkr_gevent.process.watcher import VARIABLE
 from waiting import eventually
@@ -338,7 +337,7 @@ class TestSpawnLauncher:
 
     def test_where_the_c_library_cannot_the_plain_way_is_taken(self, monkeypatch):
         """On musl confstr knows no glibc; an old glibc lacks addclosefrom_np."""
-        from sqsjkr_gevent.process.launchers import make_launcher
+        from sqsjkr_gevent.process import make_launcher
 
         for known in (None, "musl 1.2", "glibc 2.33"):
             monkeypatch.setattr(os, "confstr", lambda _, known=known: known)

@@ -139,7 +139,7 @@ def test_local_server_without_moto_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "moto.py").write_text("raise ImportError('no moto here')\n")
 
     done = subprocess.run(
-        [sys.executable, "-m", "sqsjkr_gevent.local_server"],
+        [sys.executable, "-m", "sqsjkr_gevent.local.server"],
         env={**os.environ, "PYTHONPATH": str(tmp_path)},
         stdin=subprocess.DEVNULL,
         capture_output=True,

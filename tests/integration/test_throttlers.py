@@ -11,14 +11,15 @@ from botocore.exceptions import ClientError
 from gevent.event import Event
 
 from servers import Table
-from sqsjkr_gevent.aws.client import Client
+from sqsjkr_gevent.aws import Client
+from sqsjkr_gevent.aws.batcher import Again
 from sqsjkr_gevent.aws.table import Table as StoreTable
 from sqsjkr_gevent.aws.table import key
-from sqsjkr_gevent.backends.dynamodb import DynamoDBThrottler
-from sqsjkr_gevent.backends.memory import MemoryTable, MemoryThrottler
-from sqsjkr_gevent.batcher import Again
 from sqsjkr_gevent.errors import DuplicatedMessage, JobInProgress, LeaseLost, StartError, StoreError
-from sqsjkr_gevent.throttler import InProgress, LeasedThrottler, ListedThrottler, as_leased
+from sqsjkr_gevent.stores import InProgress, LeasedThrottler, ListedThrottler
+from sqsjkr_gevent.stores.dynamodb import DynamoDBThrottler
+from sqsjkr_gevent.stores.memory import MemoryTable, MemoryThrottler
+from sqsjkr_gevent.stores.throttler import as_leased_throttler
 from stores import Clock, dynamodb_client
 
 LEASE = 60.0
@@ -46,8 +47,8 @@ def memory(request: pytest.FixtureRequest) -> Make:
 
 def sqlite(request: pytest.FixtureRequest) -> Make:
     """Two processes of one host share a file, each over a connection of its own."""
-    from sqsjkr_gevent.backends.sqlite import SqliteThrottler
-    from sqsjkr_gevent.backends.sqlite_file import SqliteFile
+    from sqsjkr_gevent.stores.sqlite import SqliteThrottler
+    from sqsjkr_gevent.stores.sqlite_file import SqliteFile
 
     path = str(request.getfixturevalue("tmp_path") / "jobs.db")
     return lambda clock, retention=RETENTION: SqliteThrottler(
@@ -102,7 +103,7 @@ def is_done(throttler: LeasedThrottler, owner: str = "b") -> bool:
 
 def test_it_is_a_leased_throttler(hosts):
     """The package speaks to it as it is, without the adapter for custom throttlers."""
-    assert as_leased(hosts.one) is hosts.one
+    assert as_leased_throttler(hosts.one) is hosts.one
 
 
 def test_a_claimed_job_is_in_progress_for_both_hosts_and_others_are_free(hosts):

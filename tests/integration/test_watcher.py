@@ -7,10 +7,8 @@ import time
 import psutil
 import pytest
 
+from sqsjkr_gevent.process import Guard, Runs, watcher
 from sqsjkr_gevent.process import runs as runs_module
-from sqsjkr_gevent.process import watcher
-from sqsjkr_gevent.process.guard import Guard
-from sqsjkr_gevent.process.runs import Runs
 from waiting import eventually
 
 

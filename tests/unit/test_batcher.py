@@ -9,8 +9,9 @@ import gevent
 import pytest
 from gevent.event import Event
 
+from sqsjkr_gevent.aws import Batcher
+from sqsjkr_gevent.aws.batcher import Again
 from sqsjkr_gevent.backoff import Backoff
-from sqsjkr_gevent.batcher import Again, Batcher
 from sqsjkr_gevent.errors import QueueError, ReceiptHandleInvalid, StoreError
 from waiting import eventually
 
@@ -160,7 +161,7 @@ def test_each_repetition_waits_for_its_back_off(batcher, calls, monkeypatch):
 
     calls.answer = answer
     one = batcher(linger=0.0)
-    monkeypatch.setattr("sqsjkr_gevent.batcher.gevent.sleep", pause)
+    monkeypatch.setattr("sqsjkr_gevent.aws.batcher.gevent.sleep", pause)
     one.submit(0)
     hub_turns = Event()
     for _ in range(20):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqsjkr_gevent.config import Config
-from sqsjkr_gevent.config_names import CHECKS, KEYWORDS, SECTIONS
+from sqsjkr_gevent.config.names import CHECKS, KEYWORDS, SECTIONS
 from sqsjkr_gevent.errors import ConfigError
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -562,7 +562,7 @@ def test_the_environment_of_the_process_is_used_where_none_is_given(
 
 def sample() -> str:
     """The sample config of the package."""
-    return (importlib.resources.files("sqsjkr_gevent") / "sample.toml").read_text("utf-8")
+    return (importlib.resources.files("sqsjkr_gevent.config") / "sample.toml").read_text("utf-8")
 
 
 def test_the_sample_config_loads_and_kills_over_life_time() -> None:

@@ -4,7 +4,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from sqsjkr_gevent.crew import Crew
+from sqsjkr_gevent.kicker.crew import Crew
 from waiting import eventually
 
 

@@ -3,8 +3,9 @@
 import pytest
 from gevent.event import Event
 
-from sqsjkr_gevent.depth import LOOK_EVERY, Depth, Numbers, QueueDepth
 from sqsjkr_gevent.errors import QueueError
+from sqsjkr_gevent.telemetry import Depth, Numbers, QueueDepth
+from sqsjkr_gevent.telemetry.depth import LOOK_EVERY
 from waiting import eventually
 
 
@@ -66,7 +67,7 @@ def test_a_look_that_fails_is_told_and_not_repeated_at_once(sqs, depth):
 
 def test_who_asks_while_sqs_does_not_answer_is_not_held_up(sqs, depth, monkeypatch):
     """A scrape at night, when the network is down."""
-    monkeypatch.setattr("sqsjkr_gevent.depth.FIRST_WITHIN", 0.01)
+    monkeypatch.setattr("sqsjkr_gevent.telemetry.depth.FIRST_WITHIN", 0.01)
     sqs.go.clear()
     assert [None, None] == [depth.ask(), depth.ask()]
     sqs.go.set()

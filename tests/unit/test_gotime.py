@@ -6,7 +6,7 @@ from datetime import timedelta, timezone
 
 import pytest
 
-from sqsjkr_gevent.gotime import format_local
+from sqsjkr_gevent.worker.gotime import format_local
 
 #: 2026-11-24 02:16:31.369 UTC
 MOMENT = 1795486591369

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sqsjkr_gevent.health import Health
+from sqsjkr_gevent.telemetry import Health
 
 
 class Scene:

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from sqsjkr_gevent.errors import InvalidMessage
 from sqsjkr_gevent.job import Job
-from sqsjkr_gevent.job_body import KEYS
+from sqsjkr_gevent.job.body import KEYS
 from sqsjkr_gevent.message import Message
 
 

@@ -8,7 +8,7 @@ import pytest
 from gevent.event import Event
 
 from sqsjkr_gevent.errors import LeaseLost, ReceiptHandleInvalid, StoreError
-from sqsjkr_gevent.keeper import Keeper, Kept, margin
+from sqsjkr_gevent.worker.keeper import Keeper, Kept, margin
 
 #: Renewed from 10 s on, given up 20 s after the last renewal.
 LEASE = 30.0

@@ -4,11 +4,10 @@ from typing import Any
 
 import pytest
 
-from sqsjkr_gevent.depth import Depth, Numbers
 from sqsjkr_gevent.fleet.fleet import share
 from sqsjkr_gevent.fleet.peers import silent
-from sqsjkr_gevent.history import Tally
-from sqsjkr_gevent.live import SHOWN_MOST, longest_lag, merged, one_health, series
+from sqsjkr_gevent.telemetry import Depth, Numbers, Tally
+from sqsjkr_gevent.web.live import MAX_SHOWN, longest_lag, merged, one_health, series
 
 NOW = 1000.0
 
@@ -44,7 +43,7 @@ def test_numbers_are_added_up_and_jobs_are_told_oldest_first():
     assert (2, 4, 6, 8, 1.0) == tuple(
         told[key] for key in ("busy", "slots", "waiting", "held", "rate")
     )
-    assert [str(at) for at in range(SHOWN_MOST)] == [job["job_id"] for job in told["running"]]
+    assert [str(at) for at in range(MAX_SHOWN)] == [job["job_id"] for job in told["running"]]
     assert (5, 0) == (told["invocations"]["succeeded"], told["invocations"]["invalid"])
     assert {"p50": 2.0, "p95": 3.0} == told["waited"]
     assert (1, None) == (told["queue_depth"]["visible"], told["queue_depth"]["dead_letters"])

@@ -10,16 +10,16 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from sqsjkr_gevent import locks as locks_module
-from sqsjkr_gevent.claims import look_again_in
 from sqsjkr_gevent.errors import AlreadyLocked
-from sqsjkr_gevent.hold_times import HoldTimes
+from sqsjkr_gevent.intake import Permit, Permits, WaitingRoom
 from sqsjkr_gevent.job import Job
-from sqsjkr_gevent.keeper import Keeper
-from sqsjkr_gevent.locks import Locks
 from sqsjkr_gevent.message import Message
-from sqsjkr_gevent.places import Place, Places, WaitingRoom
-from sqsjkr_gevent.run import Run
+from sqsjkr_gevent.worker import Run
+from sqsjkr_gevent.worker import locks as locks_module
+from sqsjkr_gevent.worker.claims import look_again_in
+from sqsjkr_gevent.worker.hold_times import HoldTimes
+from sqsjkr_gevent.worker.keeper import Keeper
+from sqsjkr_gevent.worker.locks import Locks
 from stores import Clock
 
 HOSTS = 3
@@ -82,7 +82,7 @@ def run_of(owner: str) -> Run:
     """A run that wants the lock."""
     body = '{"command": "true", "lock_id": "L"}'
     message = Message(id=owner, body=body, receipt_handle="r", sent_at=0.0)
-    run = Run(message, Place(Places(1, WaitingRoom(), waiting_most=1)), owner, lambda: 0.0)
+    run = Run(message, Permit(Permits(1, WaitingRoom(), max_waiting=1)), owner, lambda: 0.0)
     run.job = Job.from_message(message)
     return run
 

@@ -8,9 +8,9 @@ import pytest
 import structlog
 from gevent import monkey
 
-from sqsjkr_gevent import log as logs
-from sqsjkr_gevent import log_writer as module
-from sqsjkr_gevent.log_writer import LogWriter
+from sqsjkr_gevent.log import setup as logs
+from sqsjkr_gevent.log import writer as module
+from sqsjkr_gevent.log.writer import LogWriter
 from waiting import eventually
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from sqsjkr_gevent import errors
-from sqsjkr_gevent.outcome import Outcome, Settle, outcome_of
+from sqsjkr_gevent.job import Outcome, Settle, outcome_of
 
 
 @pytest.mark.parametrize(

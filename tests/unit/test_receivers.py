@@ -6,11 +6,9 @@ from collections.abc import Sequence
 import gevent
 from gevent.event import Event
 
-from sqsjkr_gevent.circuit import Circuit
-from sqsjkr_gevent.health import Health
+from sqsjkr_gevent.intake import Circuit, Permits, Receivers, WaitingRoom
 from sqsjkr_gevent.message import Message
-from sqsjkr_gevent.places import Places, WaitingRoom
-from sqsjkr_gevent.receivers import Receivers
+from sqsjkr_gevent.telemetry import Health
 from stores import Clock
 from waiting import eventually
 
@@ -76,13 +74,13 @@ def test_quick_empty_answers_are_followed_by_pauses_that_grow_until_a_message_co
     clock = Clock()
     quick, full, long = (0.01, 0), (0.01, 1), (20.0, 0)
     queue = Script(clock, [long, *[quick] * 6, long, quick, full, quick, quick, long, full, quick])
-    places = Places(1, WaitingRoom(), waiting_most=1)
+    permits = Permits(1, WaitingRoom(), max_waiting=1)
 
     def admit(messages: Sequence[Message]) -> None:
-        places.give(len(messages))
+        permits.give(len(messages))
 
     receivers = Receivers(
-        queue, places, Health(receive_within=60), admit, lambda failure: None,
+        queue, permits, Health(receive_within=60), admit, lambda failure: None,
         Circuit([], lambda: None, lambda error: None), most=1, clock=clock,
     )  # fmt: skip
     rests = receivers._stopping = Rests()
@@ -101,12 +99,12 @@ def test_quick_empty_answers_are_followed_by_pauses_that_grow_until_a_message_co
 def test_polls_that_end_empty_together_leave_one_receiver_and_not_none():
     """Each of them would otherwise take the other for the one that stays."""
     queue = Queue(full=3)
-    places = Places(100, WaitingRoom(), waiting_most=100)
+    permits = Permits(100, WaitingRoom(), max_waiting=100)
     admitted: list[Message] = []
     health = Health(receive_within=60)
     circuit = Circuit([], lambda: None, lambda error: None)
     receivers = Receivers(
-        queue, places, health, admitted.extend, lambda failure: None, circuit, most=8
+        queue, permits, health, admitted.extend, lambda failure: None, circuit, most=8
     )
     receivers.start()
     eventually(lambda: queue.polling > 1)

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
-from sqsjkr_gevent.cli import send
+from sqsjkr_gevent.cli.send import command as send
 from sqsjkr_gevent.errors import InvalidMessage
 from sqsjkr_gevent.job import Job
-from sqsjkr_gevent.job_body import KEYS
-from sqsjkr_gevent.job_schema import KEYS as TABLE
-from sqsjkr_gevent.job_schema import MAX_LOCK_ID, schema
+from sqsjkr_gevent.job.body import KEYS
+from sqsjkr_gevent.job.schema import KEYS as TABLE
+from sqsjkr_gevent.job.schema import MAX_LOCK_ID, schema
 
 VALIDATOR = Draft202012Validator(schema())
 
@@ -141,7 +141,7 @@ def test_its_own_examples_fit() -> None:
 
 def test_the_parser_the_schema_and_send_know_the_same_keys() -> None:
     """A key that is added to the table is a key everywhere."""
-    options = {one.name: one for one in send.command.params if isinstance(one, click.Option)}
+    options = {one.name: one for one in send.params if isinstance(one, click.Option)}
     assert KEYS == TABLE.keys() == schema()["properties"].keys()
     assert TABLE.keys() - options.keys() == {"command", "envs"}
     for name, key in TABLE.items():

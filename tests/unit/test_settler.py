@@ -3,17 +3,16 @@
 import gevent
 import pytest
 
-from sqsjkr_gevent.claims import Claim
-from sqsjkr_gevent.config import RetrySection
+from sqsjkr_gevent.config.config import RetrySection
 from sqsjkr_gevent.errors import AttemptsExhausted, QueueError, StoreError
-from sqsjkr_gevent.job import Job
-from sqsjkr_gevent.keeper import Keeper
+from sqsjkr_gevent.intake import Permit, Permits, WaitingRoom
+from sqsjkr_gevent.job import Ending, Job, Outcome
 from sqsjkr_gevent.message import Message
-from sqsjkr_gevent.outcome import Ending, Outcome
-from sqsjkr_gevent.places import Place, Places, WaitingRoom
-from sqsjkr_gevent.retry import RetryPolicy
-from sqsjkr_gevent.run import Run
-from sqsjkr_gevent.settler import Settler
+from sqsjkr_gevent.worker import Run
+from sqsjkr_gevent.worker.claims import Claim
+from sqsjkr_gevent.worker.keeper import Keeper
+from sqsjkr_gevent.worker.retry import RetryPolicy
+from sqsjkr_gevent.worker.settler import Settler
 
 HOUR = 3600.0
 VISIBILITY = 60.0
@@ -41,11 +40,11 @@ class Queue:
         self.fails: QueueError | None = None
         self.dead_letters: list[str] = []
 
-    def hide_on(self, message: Message, seconds: float) -> None:
+    def extend_visibility(self, message: Message, seconds: float) -> None:
         """Record it."""
         self.hidden.append(seconds)
 
-    def hide(self, message: Message, seconds: float) -> None:
+    def change_visibility(self, message: Message, seconds: float) -> None:
         """Record it."""
         self.hidden.append(seconds)
 
@@ -143,8 +142,8 @@ def settler(queue: Queue, keeper: Keeper) -> Settler:
 def run() -> Run:
     """A run of one message."""
     message = Message(id="m", body='{"command": "true"}', receipt_handle="r", sent_at=0.0)
-    places = Places(1, WaitingRoom(), waiting_most=1)
-    return Run(message, Place(places), "owner", lambda: 0.0)
+    permits = Permits(1, WaitingRoom(), max_waiting=1)
+    return Run(message, Permit(permits), "owner", lambda: 0.0)
 
 
 def kept(within: float) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sqsjkr_gevent.config.template import expand
 from sqsjkr_gevent.errors import ConfigError
-from sqsjkr_gevent.template import expand
 
 ENVIRON = {
     "A": "alpha",

@@ -7,8 +7,8 @@ import gevent
 import pytest
 
 from sqsjkr_gevent import threads as module
-from sqsjkr_gevent.backends.sqlite_file import SqliteFile
 from sqsjkr_gevent.errors import StoreError
+from sqsjkr_gevent.stores.sqlite_file import SqliteFile
 from sqsjkr_gevent.threads import Call, Threads
 
 

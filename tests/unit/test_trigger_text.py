@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from sqsjkr_gevent.job import Job
-from sqsjkr_gevent.trigger import trigger_text
+from sqsjkr_gevent.worker.trigger import trigger_text
 
 
 @pytest.fixture(autouse=True)

@@ -1,1 +1,0 @@
-"""Lock and throttle stores; each module holds a locker and a throttler."""

@@ -1,0 +1,143 @@
+"""`check`: the queue, its dead-letter queue, and what it is allowed to do with them."""
+
+import json
+from collections.abc import Iterator
+
+from ...aws import CallError, Client, error_code, is_denied
+from ...aws.client import MISSING
+from ...aws.lookup import url_of
+from ...aws.provision import queue_attributes, queue_url
+from ...aws.rights import DEAD_LETTER_RIGHTS, QUEUE_RIGHTS
+from ...config import Config
+from ...duration import format_duration
+from .findings import Finding, fail, ok, warn
+from .rights import rights
+
+#: A message that was received as often as this goes to the dead-letter queue; fewer is too few,
+#: for a job that goes back was received, too.
+MIN_RECEIVES = 10
+
+
+def queue(config: Config, sqs: Client) -> Iterator[Finding]:
+    """All about the queue. Raises what botocore raises."""
+    name, owner = config.sqs.queue_name, config.account.id
+    url = _url(sqs, name, owner)
+    if url is None:
+        yield _missing(config)
+        return
+    try:
+        attributes = _attributes(sqs, url)
+    except CallError as error:
+        if error_code(error) not in MISSING:
+            raise
+        yield _missing(config)
+        return
+    what = f"queue {name!r}"
+    if attributes is not None:
+        yield from _settings(config, what, attributes)
+    yield from rights(sqs, QUEUE_RIGHTS, url, what)
+    yield from _dead_letters(config, sqs, attributes)
+
+
+def _missing(config: Config) -> Finding:
+    return fail(
+        f"queue {config.sqs.queue_name!r}",
+        f"not in account {config.account.id}, region {config.account.region}: correct them, "
+        f"or create it with `sqsjkr-gevent init`",
+    )
+
+
+def _url(sqs: Client, name: str, owner: str) -> str | None:
+    try:
+        return queue_url(sqs, name, owner)
+    except CallError as error:
+        if not is_denied(error):
+            raise
+        return url_of(sqs, name, owner)
+
+
+def _attributes(sqs: Client, url: str) -> dict[str, str] | None:
+    """All of them; None where nobody may ask."""
+    try:
+        return queue_attributes(sqs, url)
+    except CallError as error:
+        if not is_denied(error):
+            raise
+        return None
+
+
+def _settings(config: Config, what: str, attributes: dict[str, str]) -> Iterator[Finding]:
+    retention = _kept(attributes)
+    kind = "FIFO" if attributes.get("FifoQueue") == "true" else "standard"
+    yield ok(
+        what,
+        f"{kind}, keeps messages for {format_duration(retention)}; the kicker hides them for "
+        f"{format_duration(config.sqs.visibility_timeout)}, whatever the queue's own "
+        f"{attributes.get('VisibilityTimeout')} s",
+    )
+    yield from _retention(config, retention)
+
+
+def _kept(attributes: dict[str, str]) -> float:
+    return float(attributes.get("MessageRetentionPeriod", 0))
+
+
+def _retention(config: Config, retention: float) -> Iterator[Finding]:
+    remembered = config.throttler.retention
+    if remembered is not None and remembered < retention:
+        yield warn(
+            "throttler.retention",
+            f"{format_duration(remembered)} is less than messages live: a done job could be run "
+            f"again; leave it out",
+        )
+
+
+def _dead_letters(
+    config: Config, sqs: Client, attributes: dict[str, str] | None
+) -> Iterator[Finding]:
+    policy = json.loads((attributes or {}).get("RedrivePolicy") or "{}")
+    name, owner = config.sqs.dead_letter_queue, config.account.id
+    if name is None and "deadLetterTargetArn" in policy:
+        owner, name = policy["deadLetterTargetArn"].split(":")[-2:]
+    if name is None:
+        yield warn(
+            "dead-letter queue",
+            "none, so invalid messages stay in the queue: set the queue's RedrivePolicy, or "
+            "sqs.dead_letter_queue",
+        )
+        return
+    what = f"dead-letter queue {name!r}"
+    url = _url(sqs, name, owner)
+    if url is None:
+        yield fail(what, f"not in account {owner}: create it with `sqsjkr-gevent init`")
+        return
+    its = _attributes(sqs, url)
+    if attributes is not None and its is not None:
+        yield from _dead_letter_queue(what, attributes, its)
+    yield from rights(sqs, DEAD_LETTER_RIGHTS, url, what)
+    receives = int(policy.get("maxReceiveCount", MIN_RECEIVES))
+    if receives < MIN_RECEIVES:
+        yield warn(
+            "maxReceiveCount",
+            f"{receives} is few: jobs that only went back count, too; set 20 or so in the "
+            f"queue's RedrivePolicy",
+        )
+
+
+def _dead_letter_queue(
+    what: str, attributes: dict[str, str], its: dict[str, str]
+) -> Iterator[Finding]:
+    if its.get("FifoQueue") != attributes.get("FifoQueue"):
+        yield fail(what, "it and the queue must both be FIFO, or neither: name another one")
+        return
+    its_retention = _kept(its)
+    kept = f"keeps messages for {format_duration(its_retention)}"
+    if its_retention <= _kept(attributes):
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
+        yield warn(
+            what,
+            f"{kept} since they were first sent, not longer than the queue: set its "
+            f"MessageRetentionPeriod to 14 days",
+        )
+    else:
+        yield ok(what, kept)

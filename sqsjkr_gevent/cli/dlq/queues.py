@@ -1,0 +1,46 @@
+"""`dlq`: which queues the config means."""
+
+import json
+from dataclasses import dataclass
+
+from ...aws import Client, make_session
+from ...aws.dead_letters import DeadLetters
+from ...aws.lookup import find_queue
+from ...aws.provision import queue_attributes
+from ...config import Config
+from ...errors import ConfigError
+from ..clients import client
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """The queue, and its dead-letter queue.
+
+    receives: after how many SQS moves a message there; None where it does not.
+    """
+
+    client: Client
+    url: str
+    dead_letter_url: str
+    receives: int | None
+
+    def dead_letters(self) -> DeadLetters:
+        """The dead-letter queue, for a `with` block."""
+        return DeadLetters(self.client, self.dead_letter_url)
+
+
+def find(config: Config) -> Queues:
+    """Both queues. Raises ConfigError where there is no dead-letter queue, and as find_queue."""
+    sqs = client(make_session(config.account), config.account, "sqs")
+    name = config.sqs.queue_name
+    found = find_queue(sqs, name, config.account.id, config.sqs.dead_letter_queue)
+    if found.dead_letter_url is None:
+        raise ConfigError(
+            f"queue {name!r} has no dead-letter queue: set its RedrivePolicy, or "
+            f"sqs.dead_letter_queue"
+        )
+    policy = json.loads(queue_attributes(sqs, found.url).get("RedrivePolicy") or "{}")
+    target = str(policy.get("deadLetterTargetArn", "")).split(":")[-1]
+    moves = target == found.dead_letter_url.rsplit("/", 1)[-1]
+    receives = int(policy["maxReceiveCount"]) if moves else None
+    return Queues(sqs, found.url, found.dead_letter_url, receives)

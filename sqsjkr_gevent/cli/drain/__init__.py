@@ -1,0 +1,5 @@
+"""`drain`: has the running kicker stop."""
+
+from .command import command
+
+__all__ = ["command"]

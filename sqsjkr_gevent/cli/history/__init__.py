@@ -1,0 +1,5 @@
+"""`history`: how jobs ended."""
+
+from .command import command
+
+__all__ = ["command"]

@@ -1,0 +1,5 @@
+"""`locks`: who holds which lock."""
+
+from .command import command
+
+__all__ = ["command"]

@@ -1,0 +1,54 @@
+"""Does the holder of a lock still renew it? Judged as another kicker would judge it."""
+
+import time
+from collections.abc import Callable
+
+from ...clock import Clock
+from ...errors import SqsjkrError
+from ...stores import Holder, ListedLocker
+from ...stores.lapse import LeaseWatch
+
+#: Most seconds between two looks.
+LOOK_EVERY = 1.0
+
+
+class Alive(SqsjkrError):
+    """The lock is in use: its holder renewed it, or another job has taken it since."""
+
+
+def watch_lapse(
+    locker: ListedLocker,
+    seen: Holder,
+    tell: Callable[[float], None],
+    *,
+    clock: Clock = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Wait until the lease has lapsed; answers False where the lock became free meanwhile.
+
+    tell: given the seconds that are left, before each wait. Raises Alive, and StoreError.
+    """
+    assert seen.owner is not None
+    assert seen.version is not None
+    assert seen.lease is not None
+    watch = LeaseWatch(clock)
+    while left := watch.lapses_in(seen.lock_id, seen.owner, seen.version, seen.lease):
+        tell(left)
+        sleep(min(LOOK_EVERY, left))
+        now = locker.holder(seen.lock_id)
+        if now is None:
+            return False
+        check_same(seen, now)
+    return True
+
+
+def check_same(seen: Holder, now: Holder) -> None:
+    """Raises Alive where the lock is not held as it was seen."""
+    if now.owner != seen.owner or now.event_id != seen.event_id:
+        who = now.owner or "a sqsjkr host"
+        raise Alive(f"lock {seen.lock_id!r} passed on to {who}: nothing was released")
+    if now.version != seen.version:
+        raise Alive(
+            f"lock {seen.lock_id!r} is held by {seen.owner}, which renews it: stop that job, or "
+            f"use --force"
+        )

@@ -1,0 +1,1 @@
+"""How commands print: tables, progress, and text that is safe for a terminal."""

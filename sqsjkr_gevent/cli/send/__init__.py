@@ -1,0 +1,5 @@
+"""`send`: jobs into the queue."""
+
+from .command import command
+
+__all__ = ["command"]

@@ -1,0 +1,162 @@
+"""`send`: checks jobs, then sends them."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from ...aws import make_session
+from ...aws.provision import queue_url
+from ...aws.sqs import MAX_BATCH
+from ...config import Config
+from ...errors import InvalidMessage, StartError
+from ...job.schema import KEYS
+from ..clients import client
+from ..failing import FAILED, MISUSED, one_line
+from ..loading import load_quietly
+from ..output.progress import progress_bar
+from ..settings import Settings, conf_option
+from .input import JobFile, body_of, check
+from .sender import Interrupted, Line, Sender, batches
+
+#: Most seconds that SQS delays a message.
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+MAX_DELAY = 900
+
+#: Most lines about one kind of mistake.
+MAX_TOLD = 20
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@conf_option
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(),
+    metavar="FILE",
+    help="JSON lines, a job each; - is standard input.",
+)
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; may be repeated.")
+@click.option("--event-id", metavar="ID", help=KEYS["event_id"].text)
+@click.option("--life-time", metavar="TIME", help=KEYS["life_time"].text)
+@click.option("--lock-id", metavar="ID", help=KEYS["lock_id"].text)
+@click.option("--abort-if-locked", is_flag=True, help=KEYS["abort_if_locked"].text)
+@click.option(
+    "--disable-life-time-trigger", is_flag=True, help=KEYS["disable_life_time_trigger"].text
+)
+@click.option("--timeout", metavar="TIME", help=KEYS["timeout"].text)
+@click.option("--kill-over-life-time", is_flag=True, help=KEYS["kill_over_life_time"].text)
+@click.option(
+    "--delay", type=click.IntRange(0, MAX_DELAY), metavar="SECONDS", help="Keep it back first."
+)
+@click.option("--group-id", metavar="ID", help="MessageGroupId, for a FIFO queue.")
+@click.option("--dedup-id", metavar="ID", help="MessageDeduplicationId, for a FIFO queue.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.pass_obj
+def command(settings: Settings, /, command: tuple[str, ...], file: str | None, **given: Any) -> int:
+    """Send one job, COMMAND, or all jobs of a file; print their message ids.
+
+    One COMMAND argument is a line for sh, as it is; several are quoted for it first. Everything is
+    checked before the first job is sent; if a line is wrong, none is.
+    """
+    options = {
+        name: value
+        for name, value in (
+            ("DelaySeconds", given.pop("delay")),
+            ("MessageGroupId", given.pop("group_id")),
+            ("MessageDeduplicationId", given.pop("dedup_id")),
+        )
+        if value is not None
+    }
+    lines = _lines(command, file, "MessageDeduplicationId" in options, given)
+    config = load_quietly(settings)
+    fifo = config.sqs.queue_name.endswith(".fifo")
+    _check_options(fifo, options)
+    count = _check(lines, file)
+    if count is None:
+        return MISUSED
+    sqs = client(make_session(config.account), config.account, "sqs")
+    return _send(Sender(sqs, _find(config, sqs), fifo=fifo, options=options), lines, count)
+
+
+def _lines(
+    command: tuple[str, ...], file: str | None, dedup_id: bool, given: dict[str, Any]
+) -> Iterable[Line]:
+    if file is None:
+        if not command:
+            raise click.UsageError("Say what to run: COMMAND, or --file FILE.")
+        return [Line(0, body_of(command, given.pop("env"), **given))]
+    if command or dedup_id or any(given.values()):
+        raise click.UsageError("With --file all about a job is in its line.")
+    return JobFile(file)
+
+
+def _check_options(fifo: bool, options: dict[str, Any]) -> None:
+    if fifo and "MessageGroupId" not in options:
+        raise click.UsageError("A FIFO queue needs --group-id.")
+    if fifo and "DelaySeconds" in options:
+        raise click.UsageError("A FIFO queue takes no --delay.")
+    if not fifo and "MessageDeduplicationId" in options:
+        raise click.UsageError("Only a FIFO queue takes --dedup-id.")
+
+
+def _check(lines: Iterable[Line], file: str | None) -> int | None:
+    """How many jobs there are; None where one is wrong, which is told."""
+    count = wrong = warned = 0
+    for line in lines:
+        count += 1
+        try:
+            for warning in check(line):
+                warned += 1
+                _tell_some(warned, f"warning: {line}{warning}")
+        except InvalidMessage as error:
+            wrong += 1
+            _tell_some(wrong, f"{line}{error}")
+    if wrong > MAX_TOLD:
+        _tell(f"{wrong - MAX_TOLD} more lines are wrong")
+    if not count:
+        _tell(f"warning: no job in {file}")
+    if wrong and file is not None:
+        _tell("nothing was sent: correct these lines first")
+    return None if wrong else count
+
+
+def _find(config: Config, sqs: Any) -> str:
+    url = queue_url(sqs, config.sqs.queue_name, config.account.id)
+    if url is None:
+        raise StartError(
+            f"queue {config.sqs.queue_name!r} of account {config.account.id} does not exist; "
+            f"create it with `sqsjkr-gevent init`"
+        )
+    return url
+
+
+def _send(sender: Sender, lines: Iterable[Line], count: int) -> int:
+    failed = 0
+    with progress_bar(count, least=MAX_BATCH) as advance:
+        try:
+            for batch in batches(lines, sender.max_batch):
+                for result in sender.send(batch):
+                    if result.message_id is None:
+                        failed += 1
+                        _tell(f"{result.line}not sent: {result.reason}")
+                    else:
+                        print(result.message_id)
+                advance(len(batch))
+        except Interrupted as fault:
+            first, last = fault.lines[0].number, fault.lines[-1].number
+            where = f"lines {first} to {last}: " if last > first else str(fault.lines[0])
+            rest = "; what comes after was not sent" if count > 1 else ""
+            _tell(f"{where}not sent: {fault}{rest}")
+            return FAILED
+    return FAILED if failed else 0
+
+
+def _tell_some(number: int, text: str) -> None:
+    if number <= MAX_TOLD:
+        _tell(text)
+
+
+def _tell(text: str) -> None:
+    print(f"sqsjkr-gevent: {one_line(text)}", file=sys.stderr)

@@ -1,0 +1,126 @@
+"""Sends bodies in batches, and again what SQS did not take."""
+
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...aws import CallError, Client
+from ...aws.sqs import MAX_BATCH
+from ...backoff import Backoff
+from ..failing import of_aws
+
+#: Bytes of one message at most.
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
+MESSAGE_BYTES = 1024 * 1024
+
+#: Bytes of a batch. SQS takes 1 MiB (same source); older servers like it take 256 KiB.
+BATCH_BYTES = 256 * 1024
+
+#: How often an entry is sent that SQS refuses for a reason of its own.
+ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A body, and the line it stands in; 0 where it comes from the arguments."""
+
+    number: int
+    body: str
+
+    def __str__(self) -> str:
+        return f"line {self.number}: " if self.number else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one line: its message id, or why it was not sent."""
+
+    line: Line
+    message_id: str | None
+    reason: str = ""
+
+
+class Interrupted(Exception):
+    """A whole call failed, or the order of a FIFO queue would break.
+
+    lines: its batch; what came after it was not sent.
+    """
+
+    def __init__(self, lines: Sequence[Line], reason: str) -> None:
+        super().__init__(reason)
+        self.lines = lines
+
+
+def batches(lines: Iterable[Line], most: int = MAX_BATCH) -> Iterator[list[Line]]:
+    """The lines, in order, in batches of at most `most` lines and BATCH_BYTES bytes."""
+    batch: list[Line] = []
+    size = 0
+    for line in lines:
+        length = len(line.body.encode())
+        if batch and (len(batch) == most or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += length
+    if batch:
+        yield batch
+
+
+class Sender:
+    """Sends to one queue.
+
+    fifo: every message gets a deduplication id of its own, unless `options` has one.
+    options: of all messages, as SQS names them (DelaySeconds, MessageGroupId).
+    """
+
+    def __init__(self, client: Client, url: str, *, fifo: bool, options: Mapping[str, Any]) -> None:
+        self._client = client
+        self._url = url
+        self._fifo = fifo
+        self._options = options
+        #: One by one in a FIFO queue: an entry sent again would come after its followers.
+        self.max_batch = 1 if fifo else MAX_BATCH
+
+    def send(self, lines: Sequence[Line]) -> list[Result]:
+        """Send one batch; each line's result, in order. Raises Interrupted."""
+        entries = {str(at): self._entry(str(at), line) for at, line in enumerate(lines)}
+        results: dict[str, Result] = {}
+        backoff = Backoff(0.2, 5.0)
+        while True:
+            try:
+                answer = self._client.call(
+                    "send_message_batch", QueueUrl=self._url, Entries=list(entries.values())
+                )
+            except CallError as error:
+                raise Interrupted(lines, of_aws(error)) from error
+            for one in answer.get("Successful", []):
+                results[one["Id"]] = Result(lines[int(one["Id"])], one["MessageId"])
+                del entries[one["Id"]]
+            last = backoff.failures == ATTEMPTS - 1
+            for one in answer.get("Failed", []):
+                if one.get("SenderFault") or last:
+                    reason = f"{one.get('Code')}: {one.get('Message', '')}"
+                    results[one["Id"]] = Result(lines[int(one["Id"])], None, reason)
+                    del entries[one["Id"]]
+            if not entries or last:
+                break
+            time.sleep(backoff.failed())
+        return self._in_order(lines, results)
+
+    def _in_order(self, lines: Sequence[Line], results: Mapping[str, Result]) -> list[Result]:
+        unsaid = "SQS did not say what became of it"
+        ordered = [
+            results.get(str(at), Result(line, None, unsaid)) for at, line in enumerate(lines)
+        ]
+        refused = [result for result in ordered if result.message_id is None]
+        if self._fifo and refused:
+            raise Interrupted(lines, refused[0].reason)
+        return ordered
+
+    def _entry(self, at: str, line: Line) -> dict[str, Any]:
+        entry: dict[str, Any] = {"Id": at, "MessageBody": line.body, **self._options}
+        if self._fifo:
+            entry.setdefault("MessageDeduplicationId", uuid.uuid4().hex)
+        return entry

@@ -1,0 +1,5 @@
+"""`status`: what the running kicker does."""
+
+from .command import command
+
+__all__ = ["command"]

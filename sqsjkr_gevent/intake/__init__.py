@@ -1,0 +1,8 @@
+"""How messages come in: the queue as a kicker sees it, permits to receive, and the receivers."""
+
+from .circuit import Circuit
+from .message_queue import Queue
+from .permits import Permit, Permits, WaitingRoom
+from .receivers import Receivers
+
+__all__ = ["Circuit", "Permit", "Permits", "Queue", "Receivers", "WaitingRoom"]

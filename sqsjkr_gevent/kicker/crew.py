@@ -1,0 +1,63 @@
+"""Greenlets that are used again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.hub import Waiter
+
+
+class Crew:
+    """Makes calls, each in a greenlet of its own while it lasts.
+
+    A new greenlet for each short job takes longer than all else that Python does for it, most of
+    that for the memory of its stack. max_idle: greenlets that are kept for calls to come.
+    """
+
+    def __init__(self, max_idle: int) -> None:
+        self._max_idle = max_idle
+        self._idle: list[Waiter[Any]] = []
+        self._busy = 0
+        self._over = Event()
+        self._over.set()
+
+    def __len__(self) -> int:
+        """Calls that are not over."""
+        return self._busy
+
+    def spawn(self, call: Callable[..., None], *arguments: object) -> None:
+        """Have the call made soon. What it raises is printed, and ends its greenlet."""
+        self._busy += 1
+        self._over.clear()
+        if self._idle:
+            gevent.get_hub().loop.run_callback(self._idle.pop().switch, (call, arguments))
+        else:
+            gevent.spawn(self._serve, call, arguments)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until all calls are over, at most `timeout` seconds."""
+        self._over.wait(timeout)
+
+    def close(self) -> None:
+        """Let those go that are idle, and those that come to be."""
+        self._max_idle = 0
+        while self._idle:
+            gevent.get_hub().loop.run_callback(self._idle.pop().switch, None)
+
+    def _serve(self, call: Callable[..., None], arguments: tuple[object, ...]) -> None:
+        while True:
+            try:
+                call(*arguments)
+            finally:
+                self._busy -= 1
+                if not self._busy:
+                    self._over.set()
+            if len(self._idle) >= self._max_idle:
+                return
+            waiter: Waiter[Any] = Waiter()
+            self._idle.append(waiter)
+            work = waiter.get()
+            if work is None:
+                return
+            call, arguments = work

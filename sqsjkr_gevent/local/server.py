@@ -1,0 +1,80 @@
+"""SQS and DynamoDB on loopback, by moto: the server behind local mode and the tests.
+
+Only ever run as a child process, `python -m sqsjkr_gevent.local.server`, since moto in the
+kicker's own process stalls its hub. It imports nothing else of the package.
+
+On stdout comes one line, `{"port": N}`, once the server listens. It ends when its stdin does, and
+so with its parent, however that ends. Give it a pipe as stdin, and keep the other end open.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import json  # noqa: E402
+import signal  # noqa: E402
+import socket  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+from typing import Any  # noqa: E402
+
+from gevent.os import tp_read  # noqa: E402
+from gevent.pywsgi import WSGIServer  # noqa: E402
+
+HOST = "127.0.0.1"
+
+#: Connections that may wait to be accepted: more than any kicker opens at once.
+BACKLOG = 1024
+
+
+def listening_socket() -> socket.socket:
+    """A listening socket on a free port of loopback.
+
+    TCP_NODELAY, which accepted sockets inherit: pywsgi sends headers and body in two writes, and
+    Nagle's algorithm would hold the second back for 40 ms.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind((HOST, 0))
+    listener.listen(BACKLOG)
+    return listener
+
+
+def moto_application() -> Callable[..., Any]:
+    """Moto as a WSGI application, one part per AWS service. ImportError where moto is missing."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    return DomainDispatcherApplication(create_backend_app)
+
+
+def wait_for_end_of_stdin() -> None:
+    """Return once the parent has closed its end of stdin, or is gone."""
+    while tp_read(sys.stdin.fileno(), 4096):
+        pass
+
+
+def main() -> int:
+    """Serve until stdin ends; the exit code."""
+    # Ctrl-C reaches the terminal's whole group. The kicker drains on it, and needs its queue then.
+    for terminal_signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(terminal_signal, signal.SIG_IGN)
+    try:
+        application = moto_application()
+    except ImportError as missing:
+        print(
+            f'local mode needs moto: pip install "sqsjkr-gevent[local]" ({missing})',
+            file=sys.stderr,
+        )
+        return 2
+    listener = listening_socket()
+    server = WSGIServer(listener, application, log=None)
+    server.start()
+    print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
+    wait_for_end_of_stdin()
+    server.stop(timeout=0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,22 @@
+"""What is counted and remembered of jobs: statistics, metrics, history, health, queue depth."""
+
+from .depth import Depth, Numbers, QueueDepth
+from .health import Health
+from .history import Bucket, End, History, MemoryHistory, Query, Tally
+from .metrics import Metrics
+from .stats import Stats
+
+__all__ = [
+    "Bucket",
+    "Depth",
+    "End",
+    "Health",
+    "History",
+    "MemoryHistory",
+    "Metrics",
+    "Numbers",
+    "Query",
+    "QueueDepth",
+    "Stats",
+    "Tally",
+]

@@ -1,0 +1,115 @@
+"""Does the kicker make progress, and what stands still where it does not?"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ..clock import Clock
+
+
+@dataclass(slots=True)
+class _Calls:
+    """The calls of one operation. The times are the clock's, None where there is none."""
+
+    succeeded_at: float | None = None
+    failing_since: float | None = None
+    failed_at: float = 0.0
+    error: str = ""
+
+
+class Health:
+    """Told of every call and every beat; answers whether all is well.
+
+    receive_within: seconds within which a receive succeeds while permits are free.
+    clock: monotonic, in seconds.
+    """
+
+    #: Seconds that calls may fail before it counts, so that one lost packet alarms nobody.
+    PATIENCE = 5.0
+
+    #: Seconds after which an operation that nobody called again is no longer held against us.
+    MEMORY = 60.0
+
+    #: Seconds that the heartbeat may lag.
+    MAX_LAG = 10.0
+
+    def __init__(self, *, receive_within: float, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._receive_within = receive_within
+        self._started_at = clock()
+        self._beat_at = clock()
+        self._wanted_since: float | None = None
+        self._calls: dict[str, _Calls] = {}
+        self.state = "starting"
+
+    def observer(self, service: str) -> Callable[[str, Exception | None], None]:
+        """What a client of that service tells of its calls."""
+
+        def observe(operation: str, error: Exception | None) -> None:
+            calls = self._calls.setdefault(f"{service}.{operation}", _Calls())
+            now = self._clock()
+            if error is None:
+                calls.failing_since, calls.succeeded_at = None, now
+                return
+            calls.error, calls.failed_at = str(error), now
+            if calls.failing_since is None:
+                calls.failing_since = now
+
+        return observe
+
+    def forgive(self, service: str) -> None:
+        """The service answers again, whichever of its operations failed before."""
+        for name, calls in self._calls.items():
+            if name.startswith(f"{service}."):
+                calls.failing_since = None
+
+    def beat(self) -> None:
+        """The hub turns."""
+        self._beat_at = self._clock()
+
+    def receiving(self, wanted: bool) -> None:
+        """Whether a receive is under way."""
+        if not wanted:
+            self._wanted_since = None
+        elif self._wanted_since is None:
+            self._wanted_since = self._clock()
+
+    @property
+    def received_at(self) -> float | None:
+        """The clock's time at the last receive that succeeded, None before the first."""
+        calls = self._calls.get("sqs.receive_message")
+        return None if calls is None else calls.succeeded_at
+
+    def report(self) -> tuple[bool, dict[str, Any]]:
+        """Whether all is well, and the details as a JSON object; its times are seconds."""
+        now = self._clock()
+        failing = {
+            name: calls
+            for name, calls in self._calls.items()
+            if calls.failing_since is not None and now - calls.failed_at < self.MEMORY
+        }
+        problems = list(self._problems(now, failing))
+        received_at = self.received_at
+        return not problems, {
+            "status": "failing" if problems else "ok",
+            "problems": problems,
+            "last_successful_receive": None if received_at is None else round(now - received_at, 3),
+            "heartbeat_lag": round(now - self._beat_at, 3),
+            "errors": {name: calls.error for name, calls in failing.items()},
+        }
+
+    def _problems(self, now: float, failing: dict[str, _Calls]) -> Iterator[str]:
+        if self.state != "running":
+            yield f"the kicker is {self.state}"
+        if now - self._beat_at > self.MAX_LAG:
+            yield f"the heartbeat lags by {now - self._beat_at:.0f} s"
+        for name, calls in failing.items():
+            seconds = 0.0 if calls.failing_since is None else now - calls.failing_since
+            if seconds > self.PATIENCE:
+                yield f"{name} has failed for {seconds:.0f} s: {calls.error}"
+        if self._wanted_since is not None:
+            received_at = self._started_at if self.received_at is None else self.received_at
+            idle = now - max(self._wanted_since, received_at)
+            if idle > self._receive_within:
+                yield f"no receive has succeeded for {idle:.0f} s"

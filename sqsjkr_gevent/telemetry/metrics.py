@@ -1,0 +1,95 @@
+"""What is measured for Prometheus as it happens; what can be looked at any time is in live.py.
+
+https://prometheus.io/docs/practices/naming/
+"""
+
+from collections.abc import Callable, Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from ..job import CAUSES, Outcome
+
+#: Seconds: from a command of a moment to a job of a day.
+_LONG = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 14400, 86400)
+
+#: Seconds that it takes to start a process.
+_SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1)
+
+
+class Metrics:
+    """The counters and histograms of one kicker.
+
+    registry: where they are found again. In a fleet the values are in files (see fleet.values).
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._jobs = Counter(
+            "sqsjkr_jobs", "Ends of jobs.", ["outcome", "reason"], registry=self.registry
+        )
+        self._ended: dict[tuple[Outcome, str], Counter] = {}
+        self._waited = self._histogram(
+            "sqsjkr_job_waited_seconds", "From the send of a job's message until it started.", _LONG
+        )
+        self._ran = self._histogram(
+            "sqsjkr_job_ran_seconds", "From the start of a job's command until it was over.", _LONG
+        )
+        self._ages = self._histogram(
+            "sqsjkr_message_age_seconds", "From the send of a message to each receive of it.", _LONG
+        )
+        self._launches = self._histogram(
+            "sqsjkr_launch_seconds", "What it took to start a job's process.", _SHORT
+        )
+        self._store_errors = Counter(
+            "sqsjkr_store_errors",
+            "Jobs sent back because a lock or throttle store failed.",
+            registry=self.registry,
+        )
+        self._calls = Counter(
+            "sqsjkr_api_calls",
+            "Calls of AWS, by what became of them: ok, or the code of the error.",
+            ["service", "operation", "result"],
+            registry=self.registry,
+        )
+        self._called: dict[tuple[str, str, str], Counter] = {}
+        for outcome in (Outcome.SUCCEEDED, Outcome.ERRORED):
+            self._jobs.labels(outcome.value, CAUSES[0])  # A rate needs its zero.
+
+    def _histogram(self, name: str, what: str, bounds: Iterable[float]) -> Histogram:
+        return Histogram(name, what, buckets=tuple(bounds), registry=self.registry)
+
+    def ended(self, outcome: Outcome, cause: str, waited: float, ran: float | None) -> None:
+        """A job has ended. waited, ran: seconds; ran is None where it did not start."""
+        counter = self._ended.get((outcome, cause))
+        if counter is None:
+            counter = self._ended[outcome, cause] = self._jobs.labels(outcome.value, cause)
+        counter.inc()
+        if ran is not None:
+            self._waited.observe(waited)
+            self._ran.observe(ran)
+
+    def received(self, age: float) -> None:
+        """A message came that old, in seconds."""
+        self._ages.observe(age)
+
+    def launched(self, seconds: float) -> None:
+        """A process was started within so many seconds."""
+        self._launches.observe(seconds)
+
+    def store_failed(self) -> None:
+        """A job goes back because of it."""
+        self._store_errors.inc()
+
+    def observer(
+        self, service: str, code: Callable[[Exception], str]
+    ) -> Callable[[str, Exception | None], None]:
+        """What a client of that service tells of its calls. code: names an error."""
+
+        def observe(operation: str, error: Exception | None) -> None:
+            called = (service, operation, "ok" if error is None else code(error))
+            counter = self._called.get(called)
+            if counter is None:
+                counter = self._called[called] = self._calls.labels(*called)
+            counter.inc()
+
+        return observe

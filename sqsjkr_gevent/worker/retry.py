@@ -1,0 +1,34 @@
+"""Which errored jobs are run again, and when."""
+
+from ..backoff import jittered
+from ..config.config import RetrySection
+from ..job import Ending, Outcome
+
+
+class RetryPolicy:
+    """What `[retry]` says."""
+
+    def __init__(self, section: RetrySection) -> None:
+        self._section = section
+
+    @property
+    def is_on(self) -> bool:
+        """Whether any errored job is run again."""
+        return bool(self._section.exit_codes)
+
+    def wants(self, ending: Ending) -> bool:
+        """Whether a job that ended so is to be run again, attempts permitting."""
+        if ending.outcome is not Outcome.ERRORED or ending.over_life_time:
+            return False
+        codes = self._section.exit_codes
+        return codes == "any" or ending.exit_status in codes
+
+    def exhausted(self, attempt: int) -> bool:
+        """Whether the attempt of that number, from 1, was the last."""
+        return attempt >= self._section.max_attempts
+
+    def delay(self, attempt: int) -> float:
+        """Seconds from the end of the attempt of that number to the next, with jitter."""
+        # The exponent is bounded, since a float power overflows.
+        grown = self._section.backoff * 2.0 ** min(attempt - 1, 32)
+        return jittered(min(self._section.max_backoff, grown))
