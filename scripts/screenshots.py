@@ -20,7 +20,7 @@ from servers import Aws, Queue, Servers, free_port
 from sqsjkr_gevent import Config, Kicker
 from sqsjkr_gevent.job import Outcome
 from sqsjkr_gevent.local import process as local
-from sqsjkr_gevent.telemetry import End, MemoryHistory
+from sqsjkr_gevent.telemetry import MemoryHistory, Record
 from sqsjkr_gevent.telemetry.history import SERIES_OVER
 from waiting import eventually
 
@@ -74,7 +74,7 @@ ENDED: list[dict[str, Any] | str] = [
 ]
 
 
-def past(now: float) -> Iterator[End]:
+def past(now: float) -> Iterator[Record]:
     """Ends of the last hour: a steady stream, with some minutes in which a service was down."""
     chance = random.Random(11)
     for back in range(SERIES_OVER - 30, 90, -5):
@@ -85,7 +85,7 @@ def past(now: float) -> Iterator[End]:
             ["succeeded", "errored", "failed", "returned"],
             [40 if broken else 970, 55 if broken else 20, 6, 4],
         )[0]
-        yield End(
+        yield Record(
             job_id=f"{back:08x}-0000-4000-8000-000000000000",
             event_id=f"thumb-{88000 - back}",
             lock_id=None,

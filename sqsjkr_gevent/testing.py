@@ -67,12 +67,12 @@ class FakeQueue:
         """See Queue."""
         return 4 * 86400.0
 
-    def receive(self, most: int) -> list[Message]:
+    def receive(self, limit: int) -> list[Message]:
         """See Queue."""
         if not self._waiting:
             self._sent.clear()
             self._sent.wait(_POLL)
-        found = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        found = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
         for message in found:
             message.receive_count += 1
             self._received.add(message.id)
@@ -85,14 +85,14 @@ class FakeQueue:
         self.fates.setdefault(message.id, "deleted")
 
     def change_visibility(self, message: Message, seconds: float) -> None:
-        """See Queue; it is shown again at once."""
+        """See Queue; it becomes visible at once."""
         self._received.discard(message.id)
         self.fates[message.id] = "returned"
         self._waiting.append(message)
         self._sent.set()
 
     def extend_visibility(self, message: Message, seconds: float) -> None:
-        """See Queue; it is hidden for as long as it is worked on."""
+        """See Queue; it stays invisible while it is worked on."""
 
     def dead_letter(self, message: Message, reason: str) -> bool:
         """See Queue."""
@@ -110,26 +110,26 @@ class FakeQueue:
 
 
 class FakeLocker:
-    """A Locker in memory. held: the event_id of each lock's holder, by lock_id.
+    """A Locker in memory. holders: the event_id of each lock's holder, by lock_id.
 
     calls: ("lock", lock_id) and ("unlock", lock_id), in order.
     """
 
     def __init__(self) -> None:
-        self.held: dict[str, str] = {}
+        self.holders: dict[str, str] = {}
         self.calls: list[tuple[str, str]] = []
 
     def lock(self, lock_id: str, event_id: str) -> None:
         """See Locker."""
         self.calls.append(("lock", lock_id))
-        if lock_id in self.held:
-            raise AlreadyLocked(f"lock {lock_id!r} is held", holder=self.held[lock_id])
-        self.held[lock_id] = event_id
+        if lock_id in self.holders:
+            raise AlreadyLocked(f"lock {lock_id!r} is held", holder=self.holders[lock_id])
+        self.holders[lock_id] = event_id
 
     def unlock(self, lock_id: str) -> None:
         """See Locker."""
         self.calls.append(("unlock", lock_id))
-        self.held.pop(lock_id, None)
+        self.holders.pop(lock_id, None)
 
 
 class FakeThrottler:

@@ -110,13 +110,13 @@ class SqsQueue:
             self._warned.add(right)
             log.warning("a permission is missing", permission=right.action, so=right.lack)
 
-    def receive(self, most: int) -> list[Message]:
-        """One long poll for 1 to `most` messages; the empty list where none came."""
+    def receive(self, limit: int) -> list[Message]:
+        """One long poll for 1 to `limit` messages; an empty list if none came."""
         try:
             answer = self._polls.call(
                 "receive_message",
                 QueueUrl=self._url,
-                MaxNumberOfMessages=min(most, MAX_BATCH),
+                MaxNumberOfMessages=min(limit, MAX_BATCH),
                 WaitTimeSeconds=self._wait,
                 VisibilityTimeout=self._visibility,
                 MessageSystemAttributeNames=_SYSTEM_ATTRIBUTES,

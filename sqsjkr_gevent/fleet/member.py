@@ -12,7 +12,7 @@ from ..kicker.own_process import settle_in
 from ..log import configure, get_logger
 from ..stores.history import SqliteHistory
 from ..telemetry import History
-from ..telemetry.history import MEMORY_KEPT
+from ..telemetry.history import MAX_IN_MEMORY
 from ..web import create_app
 from .fleet import Fleet, share
 from .peers import Peers
@@ -41,7 +41,7 @@ class Member:
         with in_files(fleet.metrics, number):
             self.kicker = Kicker(self._config, history=_history(self._config, fleet))
         self.kicker.live.main_pid = os.getppid()
-        self._peers = Peers(fleet.sockets, os.getpid(), self.kicker.live.member)
+        self._peers = Peers(fleet.sockets, os.getpid(), self.kicker.live.state)
         self.view = Together(self.kicker, self._peers, fleet.metrics)
         self.app = create_app(self)
         self.failure: Exception | None = None
@@ -82,4 +82,4 @@ def _history(config: Config, fleet: Fleet) -> History:
     if section.path is not None:
         return SqliteHistory(section.path, run=fleet.run, keep=section.keep)
     path = str(fleet.directory / "history.db")
-    return SqliteHistory(path, run=fleet.run, keep=section.keep, most=MEMORY_KEPT)
+    return SqliteHistory(path, run=fleet.run, keep=section.keep, max_records=MAX_IN_MEMORY)

@@ -10,7 +10,7 @@ from gevent import socket
 from gevent.server import StreamServer
 
 from ..unix_socket import short
-from ..web import Member
+from ..web import ProcessState
 
 #: Seconds that a process has to answer; it may stand still.
 ANSWER_WITHIN = 1.0
@@ -24,7 +24,7 @@ class Peers:
     tell: what this process says of itself.
     """
 
-    def __init__(self, directory: Path, pid: int, tell: Callable[[], Member]) -> None:
+    def __init__(self, directory: Path, pid: int, tell: Callable[[], ProcessState]) -> None:
         self._directory = directory
         self._name = str(pid)
         self._tell = tell
@@ -46,8 +46,8 @@ class Peers:
             (self._directory / self._name).unlink(missing_ok=True)
             self._server.stop(timeout=1)
 
-    def members(self) -> list[Member]:
-        """What all of them say, this process first; those that say nothing in time, say that."""
+    def states(self) -> list[ProcessState]:
+        """The state of each process, this one first; of some it is that they do not answer."""
         others = [path for path in self._directory.iterdir() if path.name != self._name]
         asked = [gevent.spawn(_ask, path) for path in sorted(others)]
         gevent.joinall(asked)
@@ -56,13 +56,13 @@ class Peers:
     def _answer(self, connection: Any, _: object) -> None:
         connection.settimeout(ANSWER_WITHIN)
         try:
-            connection.sendall(json.dumps(self._tell()).encode())
+            connection.sendall(json.dumps(self._tell().as_json()).encode())
         except OSError:
             pass  # Whoever asked has gone.
 
 
-def _ask(path: Path) -> Member | None:
-    """None where there is nobody any more."""
+def _ask(path: Path) -> ProcessState | None:
+    """The state of that process, None if it has ended."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_WITHIN)
@@ -72,36 +72,10 @@ def _ask(path: Path) -> Member | None:
     except (FileNotFoundError, ConnectionError):
         return None  # It has ended, or ends.
     except OSError:
-        return silent(int(path.name))
-    answer: Member | None = json.loads(told) if told else None
-    return answer
+        return ProcessState.silent(int(path.name))
+    return ProcessState.from_json(json.loads(told)) if told else None
 
 
 def _pieces(connection: Any) -> Iterator[bytes]:
     while piece := connection.recv(_PIECE):
         yield piece
-
-
-def silent(pid: int) -> Member:
-    """A process that does not answer."""
-    return {
-        "pid": pid,
-        "main_pid": 0,
-        "host": "",
-        "queue": "",
-        "state": "silent",
-        "started_at": 0.0,
-        "well": False,
-        "health": {
-            "status": "failing",
-            "problems": ["does not answer"],
-            "last_successful_receive": None,
-            "heartbeat_lag": None,
-            "errors": {},
-        },
-        **dict.fromkeys(("busy", "slots", "waiting", "held", "rate"), 0),
-        "waits": [],
-        "running": [],
-        "waiting_jobs": [],
-        "queue_depth": None,
-    }

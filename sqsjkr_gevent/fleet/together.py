@@ -6,8 +6,7 @@ from pathlib import Path
 from prometheus_client.registry import Collector
 
 from ..kicker import Kicker
-from ..telemetry import Depth
-from ..web import Member, Overview
+from ..web import Overview, ProcessState
 from .peers import Peers
 from .values import collector
 
@@ -22,21 +21,21 @@ class Together(Overview):
 
     def slots(self) -> tuple[int, int]:
         """Of all processes."""
-        members = self._peers.members()
-        busy = sum(member["busy"] for member in members)
-        return busy, sum(member["slots"] for member in members) - busy
+        states = self._peers.states()
+        busy = sum(state.busy for state in states)
+        return busy, sum(state.slots for state in states) - busy
 
     def invocations(self) -> Mapping[str, int]:
         """Of all processes, those that have ended too."""
         return self.history.totals()
 
-    def _members(self) -> Sequence[Member]:
-        members = self._peers.members()
-        for member in members:
-            if member["queue_depth"] is not None:
+    def _states(self) -> Sequence[ProcessState]:
+        states = self._peers.states()
+        for state in states:
+            if state.queue_depth is not None:
                 # One of them asks SQS, the others learn it.
-                self._parts.depth.learn(Depth.of_json(member["queue_depth"]))
-        return members
+                self._parts.depth.learn(state.queue_depth)
+        return states
 
     def _counted(self) -> Collector:
         return collector(self._metrics)

@@ -2,7 +2,8 @@
 
 from .circuit import Circuit
 from .message_queue import Queue
-from .permits import Permit, Permits, WaitingRoom
+from .permits import Permit, Permits
 from .receivers import Receivers
+from .waiting_room import WaitingRoom
 
 __all__ = ["Circuit", "Permit", "Permits", "Queue", "Receivers", "WaitingRoom"]

@@ -1,4 +1,4 @@
-"""While a store or the host fails no message is received: each would go back, and be counted."""
+"""While a store or the host fails nothing is received: each message would use up a receive."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,11 +13,11 @@ log = get_logger(__name__)
 
 
 class Circuit:
-    """Opened by a failure that is not the job's, closed once the probes succeed.
+    """Open after a failure that is not the job's, closed once the probes succeed.
 
-    probes: each raises while what it looks at fails; a store that has no probe is tried with the
-    next job. observe: told why the circuit is open, each time that is seen, and None once it is
-    closed. on_close: called when all is well again.
+    probes: each raises while what it checks fails. A store without a probe is tried with the next
+    job. observe: called with the error each time a probe finds the circuit must stay open, and with
+    None once it is closed. on_close: called once all is well again.
     """
 
     def __init__(
@@ -36,15 +36,15 @@ class Circuit:
         self.closed.set()
 
     def trip(self, error: SqsjkrError) -> None:
-        """A store failed, or the host could not start a process."""
+        """A store failed, or the host could not start a process: open the circuit."""
         if self.closed.is_set() and not self._stopped:
             self.closed.clear()
             self._observe(error)
             log.error("no messages are received while this fails", reason=str(error))
             self._probing = gevent.spawn(self._probe)
 
-    def proved(self) -> None:
-        """A job has passed all stores, and was run."""
+    def succeeded(self) -> None:
+        """A job has passed all stores and was run."""
         self._backoff.succeeded()
 
     def stop(self) -> None:
@@ -60,7 +60,7 @@ class Circuit:
                 for probe in self._probes:
                     probe()
             except Exception as error:  # noqa: BLE001
-                # A store of a user's own may raise anything; it fails all the same.
+                # A user's own store may raise anything.
                 known = error if isinstance(error, SqsjkrError) else StoreError(repr(error))
                 log.error("still failing; no messages are received", reason=str(known))
                 self._observe(known)

@@ -7,18 +7,18 @@ from ..telemetry import Numbers
 
 
 class Queue(Protocol):
-    """A queue. All methods raise QueueError where it fails for now; open() comes first.
+    """A queue. All methods raise QueueError while it fails; open() comes first.
 
-    name: ends in `.fifo` where the jobs of a message group run one after the other, in order.
+    name: ends in `.fifo` if the jobs of a message group run one after the other, in order.
     """
 
     name: str
 
     def open(self) -> float:
-        """Find it; answers the seconds that it keeps a message. Raises StartError."""
+        """Find it; returns how many seconds it keeps a message. Raises StartError."""
 
-    def receive(self, most: int) -> list[Message]:
-        """Up to `most` messages; waits for the first of them for a while."""
+    def receive(self, limit: int) -> list[Message]:
+        """Up to `limit` messages; waits for the first one for a while."""
 
     def delete(self, message: Message) -> None:
         """Delete it, and set its `deleted`. Raises ReceiptHandleInvalid."""
@@ -30,10 +30,10 @@ class Queue(Protocol):
         """Keep it invisible for `seconds` from now. Raises ReceiptHandleInvalid."""
 
     def dead_letter(self, message: Message, reason: str) -> bool:
-        """Copy it to the dead-letter queue; False where there is none."""
+        """Copy it to the dead-letter queue; returns False if there is none."""
 
     def depth(self) -> Numbers | None:
-        """About how many messages it holds; None before open()."""
+        """About how many messages it has; None before open()."""
 
     def close(self, timeout: float) -> None:
-        """Send what waits to be sent, for at most `timeout` seconds."""
+        """Send what still waits to be sent, for at most `timeout` seconds."""

@@ -21,22 +21,23 @@ log = get_logger(__name__)
 
 
 class Receivers:
-    """Up to `most` greenlets, each with at most one ReceiveMessage under way.
+    """Up to `limit` greenlets, each with at most one ReceiveMessage under way.
 
-    admit: given what was received, each message with a permit taken for it.
-    on_death: told why a receiver ended that must not. circuit: while open, nothing is received.
+    admit: called with what was received; each message has a permit taken for it.
+    on_death: called with what ended a receiver, which must not end. circuit: while it is open,
+    nothing is received.
     """
 
-    #: Seconds between two looks at whether a permit is free, should a wake-up be missed.
-    _LOOK = 1.0
+    #: Seconds after which a receiver checks for a free permit, should it miss a wake-up.
+    _CHECK_EVERY = 1.0
 
     #: Seconds that a receive waits for more permits, so that it brings more messages.
     _LINGER = 0.02
 
-    #: An empty answer within so many seconds is no end of a long poll.
+    #: An empty answer within this many seconds is not the end of a long poll.
     _QUICK = 0.5
 
-    #: Seconds of the first pause after a quick empty answer, and of the longest.
+    #: Seconds: the first pause after a quick empty answer, and the longest one.
     _PAUSES = (0.1, 1.0)
 
     def __init__(
@@ -48,7 +49,7 @@ class Receivers:
         on_death: Callable[[BaseException | None], None],
         circuit: Circuit,
         *,
-        most: int,
+        limit: int,
         clock: Clock = time.monotonic,
     ) -> None:
         self._queue = queue
@@ -57,7 +58,7 @@ class Receivers:
         self._admit = admit
         self._on_death = on_death
         self._circuit = circuit
-        self._most = most
+        self._limit = limit
         self._clock = clock
         self._group = Group()
         self._alive = 0
@@ -67,7 +68,7 @@ class Receivers:
         self._stopping = Event()
 
     def start(self) -> None:
-        """Start with one."""
+        """Start one receiver; it starts others as they are needed."""
         self._alive += 1
         greenlet = self._group.spawn(self._loop)
         greenlet.link_exception(lambda dead: self._on_death(dead.exception))
@@ -80,25 +81,25 @@ class Receivers:
         self._permits.wake()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until every receive under way has ended, at most `timeout` seconds."""
+        """Wait until every receive under way has ended, for at most `timeout` seconds."""
         self._group.join(timeout)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
             if not self._circuit.closed.is_set():
-                self._circuit.closed.wait(self._LOOK)
+                self._circuit.closed.wait(self._CHECK_EVERY)
                 continue
-            taken = self._permits.gather(MAX_BATCH, self._LINGER, self._LOOK)
+            taken = self._permits.gather(MAX_BATCH, self._LINGER, self._CHECK_EVERY)
             if self._stopping.is_set() or not self._circuit.closed.is_set():
                 self._permits.give(taken)
             elif taken and not self._receive(taken) and self._alive > 1:
-                # Counted here and now: a Group forgets a dead greenlet only later, and two that
-                # end in one turn of the hub would each take the other for alive.
+                # Count it at once: a Group forgets a dead greenlet later, and two that end in one
+                # turn of the hub would each take the other for alive.
                 self._alive -= 1
                 return
 
     def _receive(self, taken: int) -> bool:
-        """One receive; answers whether there is work for this receiver."""
+        """One receive; returns whether there is work for this receiver."""
         asked_at = self._clock()
         try:
             messages = self._poll(taken)
@@ -113,15 +114,15 @@ class Receivers:
         else:
             self._permits.received_in(took)
         self._admit(messages)
-        if len(messages) == taken and self._alive < self._most:
+        if len(messages) == taken and self._alive < self._limit:
             self.start()
         self._rest(len(messages), took)
         return bool(messages)
 
     def _rest(self, received: int, took: float) -> None:
-        """Pause where nothing was received, and the server did not wait either.
+        """Pause if nothing was received and the server did not wait either.
 
-        So it is with short polls, with a server that knows no long ones, with an answer that was
+        That happens with short polls, with a server without long polls, with an answer that was
         cut short, and with a FIFO queue at its limit of messages in flight.
         """
         if received:

@@ -17,8 +17,8 @@ from ..backoff import Backoff
 from ..clock import Clock
 from ..errors import StartError, StoreError
 from ..log import get_logger
-from ..telemetry import Bucket, End, Query, Tally
-from ..telemetry.history import SERIES_OVER, Kept, bucket
+from ..telemetry import Bucket, Query, Record, Tally
+from ..telemetry.history import SERIES_OVER, Written, bucket
 from .sqlite_file import SqliteFile
 
 log = get_logger(__name__)
@@ -33,7 +33,7 @@ MAX_PENDING = 10_000
 PRUNE_EVERY = 60.0
 MAX_PRUNE = 1000
 
-_COLUMNS = [name for name in End._fields if name != "seq"]
+_COLUMNS = [name for name in Record._fields if name != "seq"]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ends (
@@ -61,7 +61,7 @@ class SqliteHistory:
     """See History. Totals and ends are of one transaction, and so agree whoever is killed.
 
     run: names the kicker or the fleet whose totals and series are asked for.
-    keep: seconds. most: ends kept, None for as many as come within `keep`.
+    keep: seconds. max_records: None for as many as there are within `keep`.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class SqliteHistory:
         *,
         run: str,
         keep: float,
-        most: int | None = None,
+        max_records: int | None = None,
         clock: Clock = time.time,
     ) -> None:
         self._run = run
         self._keep = keep
-        self._most = most
+        self._max_records = max_records
         self._clock = clock
         self._path = Path(path)
         # Connections of their own: somebody's long search must hold up neither what is to be
@@ -83,7 +83,7 @@ class SqliteHistory:
         self._writes = SqliteFile(path, _SCHEMA)
         self._searches = SqliteFile(path, _SCHEMA)
         self._counters = SqliteFile(path, _SCHEMA)
-        self._pending: deque[End] = deque()
+        self._pending: deque[Record] = deque()
         # Set once those that are pending now are written.
         self._written = Event()
         self._lost: Counter[str] = Counter()
@@ -106,7 +106,7 @@ class SqliteHistory:
         except StoreError as error:
             raise StartError(f"history: {error}; set history.path to a file to use") from error
 
-    def add(self, end: End) -> Kept | None:
+    def add(self, end: Record) -> Written | None:
         """See History."""
         self._pending.append(end)
         self._bound()
@@ -115,7 +115,7 @@ class SqliteHistory:
             self._writer = gevent.spawn(self._loop)
         return self._written
 
-    def find(self, query: Query) -> list[End]:
+    def find(self, query: Query) -> list[Record]:
         """See History."""
         where, values = _condition(query)
         statement = (
@@ -123,7 +123,7 @@ class SqliteHistory:
             " ORDER BY seq DESC LIMIT ?"
         )
         rows = self._searches.read(statement, (*values, query.limit))
-        return [End._make(row) for row in rows]
+        return [Record._make(row) for row in rows]
 
     def totals(self) -> Mapping[str, int]:
         """See History."""
@@ -167,7 +167,7 @@ class SqliteHistory:
                 log.exception("ends of jobs not kept", count=len(ends))
                 written.set()
 
-    def _retry(self, ends: list[End], written: Event, error: StoreError) -> None:
+    def _retry(self, ends: list[Record], written: Event, error: StoreError) -> None:
         if self._closing.is_set():
             self._pending.clear()
             log.error("ends of jobs not kept", count=len(ends), reason=str(error))
@@ -185,7 +185,7 @@ class SqliteHistory:
         while len(self._pending) > MAX_PENDING:
             self._lost[self._pending.popleft().outcome] += 1
 
-    def _write(self, ends: Sequence[End]) -> None:
+    def _write(self, ends: Sequence[Record]) -> None:
         rows = [end[:-1] for end in ends]
         totals = Counter(end.outcome for end in ends)
         lost, self._lost = self._lost, Counter()
@@ -240,11 +240,11 @@ class SqliteHistory:
             " (SELECT seq FROM ends WHERE ended_at < ? ORDER BY ended_at LIMIT ?)",
             (oldest, MAX_PRUNE),
         ).rowcount
-        if self._most is not None:
+        if self._max_records is not None:
             removed = connection.execute(
                 "DELETE FROM ends WHERE seq IN (SELECT seq FROM ends"
                 " WHERE seq <= (SELECT MAX(seq) FROM ends) - ? ORDER BY seq LIMIT ?)",
-                (self._most, MAX_PRUNE),
+                (self._max_records, MAX_PRUNE),
             ).rowcount
         return removed == MAX_PRUNE
 

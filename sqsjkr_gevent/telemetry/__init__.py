@@ -1,22 +1,23 @@
 """What is counted and remembered of jobs: statistics, metrics, history, health, queue depth."""
 
 from .depth import Depth, Numbers, QueueDepth
-from .health import Health
-from .history import Bucket, End, History, MemoryHistory, Query, Tally
+from .health import Health, HealthReport
+from .history import Bucket, History, MemoryHistory, Query, Record, Tally
 from .metrics import Metrics
 from .stats import Stats
 
 __all__ = [
     "Bucket",
     "Depth",
-    "End",
     "Health",
+    "HealthReport",
     "History",
     "MemoryHistory",
     "Metrics",
     "Numbers",
     "Query",
     "QueueDepth",
+    "Record",
     "Stats",
     "Tally",
 ]

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..clock import Clock
@@ -16,6 +16,34 @@ class _Calls:
     failing_since: float | None = None
     failed_at: float = 0.0
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HealthReport:
+    """What is wrong, as /healthz says it.
+
+    last_successful_receive, heartbeat_lag: seconds ago, None if unknown. errors: the text of the
+    last error of each operation that fails now.
+    """
+
+    problems: list[str]
+    last_successful_receive: float | None
+    heartbeat_lag: float | None
+    errors: dict[str, str]
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is no problem."""
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {"status": "ok" if self.is_well else "failing", **asdict(self)}
+
+    @classmethod
+    def from_json(cls, report: dict[str, Any]) -> "HealthReport":
+        """The way back."""
+        return cls(**{name: value for name, value in report.items() if name != "status"})
 
 
 class Health:
@@ -81,23 +109,21 @@ class Health:
         calls = self._calls.get("sqs.receive_message")
         return None if calls is None else calls.succeeded_at
 
-    def report(self) -> tuple[bool, dict[str, Any]]:
-        """Whether all is well, and the details as a JSON object; its times are seconds."""
+    def report(self) -> HealthReport:
+        """What is wrong now."""
         now = self._clock()
         failing = {
             name: calls
             for name, calls in self._calls.items()
             if calls.failing_since is not None and now - calls.failed_at < self.MEMORY
         }
-        problems = list(self._problems(now, failing))
         received_at = self.received_at
-        return not problems, {
-            "status": "failing" if problems else "ok",
-            "problems": problems,
-            "last_successful_receive": None if received_at is None else round(now - received_at, 3),
-            "heartbeat_lag": round(now - self._beat_at, 3),
-            "errors": {name: calls.error for name, calls in failing.items()},
-        }
+        return HealthReport(
+            problems=list(self._problems(now, failing)),
+            last_successful_receive=None if received_at is None else round(now - received_at, 3),
+            heartbeat_lag=round(now - self._beat_at, 3),
+            errors={name: calls.error for name, calls in failing.items()},
+        )
 
     def _problems(self, now: float, failing: dict[str, _Calls]) -> Iterator[str]:
         if self.state != "running":

@@ -1,28 +1,28 @@
-"""How jobs ended: what is kept of each end, and the last thousand of them in memory."""
+"""How jobs ended: the record of each, and a history that keeps the last thousand in memory."""
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-#: Bytes kept of a job's output, half of them from its start and half from its end.
-OUTPUT_KEPT = 4096
+#: Bytes kept of a job's output: half from its start, half from its record.
+MAX_OUTPUT = 4096
 
-#: Ends that are kept where no file keeps them.
-MEMORY_KEPT = 1000
+#: Records kept if there is no file for them.
+MAX_IN_MEMORY = 1000
 
 #: Seconds that one bucket of the series covers, and that the series goes back.
 STEP = 10
 SERIES_OVER = 3600
 
 
-class End(NamedTuple):
-    """One end of one job. A tuple: one is made for each job.
+class Record(NamedTuple):
+    """How one run of one job ended. A tuple, which is quick to make: each job makes one.
 
-    command: empty where the message was invalid. cause: one word for why it ended so; reason: in
-    words. sent_at, ended_at: epoch seconds. waited: seconds from its send until it started, or
-    until it ended where it never did. ran: seconds, None where it did not start. attempt: which
-    receive of the message it was. host, pid: of the kicker. seq: its number in the history.
+    command: empty if the message was invalid. cause: why it ended, in one word; reason: in a few.
+    sent_at, ended_at: epoch seconds. waited: seconds from its send until it started, or until it
+    ended if it never started. ran: seconds, None if it did not start. attempt: the receive count
+    of the message. host, pid: of the kicker. seq: its number in the history.
     """
 
     job_id: str
@@ -44,7 +44,7 @@ class End(NamedTuple):
     seq: int = 0
 
     def as_json(self, *, output: bool) -> dict[str, Any]:
-        """All of it, for JSON; with the output or without."""
+        """As a JSON object, with or without the output."""
         fields = self._asdict()
         if not output:
             del fields["output"]
@@ -53,9 +53,9 @@ class End(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Which ends are asked for, newest first. Times are epoch seconds; None asks for any.
+    """Selects records, newest first. Times are epoch seconds; None selects any.
 
-    before: only ends with a smaller seq. limit: at most so many.
+    before: only records with a smaller seq. limit: how many at most.
     """
 
     job_id: str | None = None
@@ -66,27 +66,27 @@ class Query:
     before: int | None = None
     limit: int = 50
 
-    def wants(self, end: End) -> bool:
-        """Whether the end is one of those."""
+    def matches(self, record: Record) -> bool:
+        """Whether it selects that record."""
         return (
-            self.job_id in (None, end.job_id)
-            and self.event_id in (None, end.event_id)
-            and self.outcome in (None, end.outcome)
-            and (self.since is None or end.ended_at >= self.since)
-            and (self.until is None or end.ended_at <= self.until)
-            and (self.before is None or end.seq < self.before)
+            self.job_id in (None, record.job_id)
+            and self.event_id in (None, record.event_id)
+            and self.outcome in (None, record.outcome)
+            and (self.since is None or record.ended_at >= self.since)
+            and (self.until is None or record.ended_at <= self.until)
+            and (self.before is None or record.seq < self.before)
         )
 
 
 @dataclass(slots=True)
 class Tally:
-    """Ends of one outcome within one bucket. waited: the sum of their seconds."""
+    """How many jobs ended with one outcome in one bucket. waited: the sum of their seconds."""
 
     ends: int = 0
     waited: float = 0.0
 
     def add(self, waited: float, ends: int = 1) -> None:
-        """Count `ends` more, that waited so long together."""
+        """Count `ends` more, which waited that long in total."""
         self.ends += ends
         self.waited += waited
 
@@ -95,66 +95,66 @@ class Tally:
 Bucket = tuple[int, str]
 
 
-def bucket(end: End) -> Bucket:
-    """Where an end is counted."""
-    return int(end.ended_at) // STEP * STEP, end.outcome
+def bucket(record: Record) -> Bucket:
+    """The bucket that counts it."""
+    return int(record.ended_at) // STEP * STEP, record.outcome
 
 
-class Kept(Protocol):
-    """Tells when an end is kept for good."""
+class Written(Protocol):
+    """Tells when a record is on disk."""
 
     def wait(self, timeout: float) -> object:
         """Wait for that, at most `timeout` seconds."""
 
 
 class History(Protocol):
-    """What is known of ends."""
+    """Keeps records of how jobs ended."""
 
-    def add(self, end: End) -> Kept | None:
-        """Keep it; answers at once, with what can be waited for where it is not kept yet."""
+    def add(self, record: Record) -> Written | None:
+        """Keep it. Returns at once; if it is not on disk yet, with what can be waited for."""
 
-    def find(self, query: Query) -> list[End]:
-        """The ends asked for, newest first. Raises StoreError."""
+    def find(self, query: Query) -> list[Record]:
+        """The records that match, newest first. Raises StoreError."""
 
     def totals(self) -> Mapping[str, int]:
-        """How many ended with each outcome since the kicker, or the fleet, started."""
+        """How many jobs ended with each outcome since the kicker, or the fleet, started."""
 
     def series(self, since: float) -> Mapping[Bucket, Tally]:
-        """The buckets that began at `since`, in epoch seconds, or later."""
+        """The buckets that start at `since` (epoch seconds) or later."""
 
     def check(self) -> None:
-        """Raises StartError where ends cannot be kept."""
+        """Raises StartError if it cannot keep records."""
 
     def close(self) -> None:
-        """Keep for good what was added."""
+        """Write what is not on disk yet."""
 
 
 class MemoryHistory:
-    """The last ends of this process. most: how many."""
+    """The last records of this process. limit: how many."""
 
-    def __init__(self, most: int = MEMORY_KEPT) -> None:
-        self._ends: deque[End] = deque(maxlen=most)
+    def __init__(self, limit: int = MAX_IN_MEMORY) -> None:
+        self._records: deque[Record] = deque(maxlen=limit)
         self._totals: Counter[str] = Counter()
         self._series: dict[Bucket, Tally] = {}
         self._seq = 0
 
-    def add(self, end: End) -> None:
-        """See History; this is all that is kept."""
-        self._ends.append(end)
+    def add(self, record: Record) -> None:
+        """See History."""
+        self._records.append(record)
         self._seq += 1
-        self._totals[end.outcome] += 1
-        place = bucket(end)
-        if place not in self._series:
-            oldest = place[0] - SERIES_OVER
+        self._totals[record.outcome] += 1
+        key = bucket(record)
+        if key not in self._series:
+            oldest = key[0] - SERIES_OVER
             self._series = {at: tally for at, tally in self._series.items() if at[0] >= oldest}
-        self._series.setdefault(place, Tally()).add(end.waited)
+        self._series.setdefault(key, Tally()).add(record.waited)
 
-    def find(self, query: Query) -> list[End]:
+    def find(self, query: Query) -> list[Record]:
         """See History."""
         found = []
-        for end in self._newest_first():
-            if query.wants(end):
-                found.append(end)
+        for record in self._newest_first():
+            if query.matches(record):
+                found.append(record)
                 if len(found) == query.limit:
                     break
         return found
@@ -168,11 +168,11 @@ class MemoryHistory:
         return {at: tally for at, tally in self._series.items() if at[0] >= since}
 
     def check(self) -> None:
-        """Nothing can be wrong."""
+        """It always can."""
 
     def close(self) -> None:
-        """It is gone with the process."""
+        """Nothing to write."""
 
-    def _newest_first(self) -> Iterator[End]:
-        for back, end in enumerate(reversed(self._ends)):
-            yield end._replace(seq=self._seq - back)
+    def _newest_first(self) -> Iterator[Record]:
+        for back, record in enumerate(reversed(self._records)):
+            yield record._replace(seq=self._seq - back)

@@ -58,7 +58,7 @@ class Metrics:
     def _histogram(self, name: str, what: str, bounds: Iterable[float]) -> Histogram:
         return Histogram(name, what, buckets=tuple(bounds), registry=self.registry)
 
-    def ended(self, outcome: Outcome, cause: str, waited: float, ran: float | None) -> None:
+    def count_job(self, outcome: Outcome, cause: str, waited: float, ran: float | None) -> None:
         """A job has ended. waited, ran: seconds; ran is None where it did not start."""
         counter = self._ended.get((outcome, cause))
         if counter is None:
@@ -68,15 +68,15 @@ class Metrics:
             self._waited.observe(waited)
             self._ran.observe(ran)
 
-    def received(self, age: float) -> None:
+    def observe_age(self, age: float) -> None:
         """A message came that old, in seconds."""
         self._ages.observe(age)
 
-    def launched(self, seconds: float) -> None:
+    def observe_launch(self, seconds: float) -> None:
         """A process was started within so many seconds."""
         self._launches.observe(seconds)
 
-    def store_failed(self) -> None:
+    def count_store_failure(self) -> None:
         """A job goes back because of it."""
         self._store_errors.inc()
 

@@ -12,7 +12,7 @@ from werkzeug.exceptions import BadRequest
 
 from ..errors import StoreError
 from ..job import Outcome
-from ..telemetry import End, Query
+from ..telemetry import Query, Record
 from .live import shortened
 from .overview import Overview
 
@@ -70,7 +70,7 @@ def add_api(app: Flask, view: Overview) -> None:
         return jsonify(error=error.description), 400
 
 
-def _listed(end: End) -> dict[str, Any]:
+def _listed(end: Record) -> dict[str, Any]:
     return {**end.as_json(output=False), "command": shortened(end.command)}
 
 

@@ -43,8 +43,8 @@ def create_app(kicker: Viewed) -> Flask:
 
     @app.get("/healthz")
     def healthz() -> tuple[Any, int]:
-        well, details = view.health()
-        return jsonify(details), 200 if well else 503
+        report = view.health()
+        return jsonify(report.as_json()), 200 if report.is_well else 503
 
     @app.get("/metrics")
     def metrics() -> Response:

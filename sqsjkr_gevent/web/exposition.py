@@ -10,45 +10,46 @@ from prometheus_client.registry import Collector
 
 from .. import __version__
 from ..telemetry import Depth
-from .live import Member, longest_lag, one_health
+from .live import longest_lag, one_health
+from .state import ProcessState
 
 #: https://prometheus.io/docs/instrumenting/exposition_formats/
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(counted: Collector, members: Sequence[Member], depth: Depth | None) -> bytes:
+def exposition(counted: Collector, states: Sequence[ProcessState], depth: Depth | None) -> bytes:
     """All metrics as text. counted: of Metrics, or of the files of a fleet."""
     registry = CollectorRegistry()
     registry.register(counted)
-    registry.register(_Now(members, depth))
+    registry.register(_Now(states, depth))
     return generate_latest(registry)
 
 
 class _Now(Collector):
     """Gauges."""
 
-    def __init__(self, members: Sequence[Member], depth: Depth | None) -> None:
-        self._members = members
+    def __init__(self, states: Sequence[ProcessState], depth: Depth | None) -> None:
+        self._states = states
         self._depth = depth
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """See Collector."""
         for key, name, what in _GAUGES:
             yield GaugeMetricFamily(
-                name, what, value=sum(float(member[key]) for member in self._members)
+                name, what, value=sum(float(getattr(state, key)) for state in self._states)
             )
         yield GaugeMetricFamily(
             "sqsjkr_heartbeat_lag_seconds",
             "Since the last heartbeat; of several processes, the longest.",
-            value=longest_lag(self._members),
+            value=longest_lag(self._states),
         )
         yield GaugeMetricFamily(
             "sqsjkr_healthy",
             "1 while /healthz answers 200.",
-            value=float(one_health(self._members, time.time())[0]),
+            value=float(one_health(self._states, time.time()).is_well),
         )
         yield GaugeMetricFamily(
-            "sqsjkr_processes", "Processes that run a kicker.", value=len(self._members)
+            "sqsjkr_processes", "Processes that run a kicker.", value=len(self._states)
         )
         version = GaugeMetricFamily("sqsjkr_build_info", "Its version.", labels=["version"])
         version.add_metric([__version__], 1)
@@ -75,10 +76,10 @@ class _Now(Collector):
             )
 
 
-#: Key of a member, name, meaning.
+#: Attribute of ProcessState, name, meaning.
 _GAUGES = (
     ("slots", "sqsjkr_slots", "Most jobs that run at a time."),
     ("busy", "sqsjkr_jobs_running", "Jobs that run."),
     ("waiting", "sqsjkr_jobs_waiting", "Jobs that wait for a lock, their group or another host."),
-    ("held", "sqsjkr_jobs_held", "Jobs that were received ahead and wait for a slot."),
+    ("prefetched", "sqsjkr_jobs_prefetched", "Jobs received ahead that wait for a slot."),
 )

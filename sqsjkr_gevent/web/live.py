@@ -1,160 +1,141 @@
-"""What a kicker does at this moment, as JSON; and of several kickers, one answer."""
+"""What a kicker does now; and the one answer for all kickers of a fleet."""
 
 import os
 import socket
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from .. import __version__
 from ..clock import Clock
-from ..intake import Permits
 from ..job import Outcome
-from ..telemetry import Bucket, Depth, Health, QueueDepth, Tally
+from ..telemetry import Bucket, Depth, HealthReport, Tally
 from ..telemetry.history import STEP
-from ..worker import Run, Slots
+from ..worker import Parts, Run
+from .state import ProcessState, RunningJob, WaitingJob
 
-#: Jobs that run, and jobs that wait, that are told one by one.
+T = TypeVar("T")
+
+#: How many running and how many waiting jobs are listed.
 MAX_SHOWN = 200
 
 #: Characters of a command in a list.
-COMMAND_SHOWN = 500
+MAX_COMMAND = 500
 
 #: Seconds within which a process of a fleet starts.
 START_WITHIN = 60.0
 
-#: What one process tells: a JSON object.
-Member = dict[str, Any]
-
 
 class Live:
-    """One kicker. runs: those alive, by message id. clock: the wall's, epoch seconds.
+    """One kicker, read from its parts. main_pid: of the process that signals go to."""
 
-    waits: of the last jobs that started, in seconds. main_pid: of the process that signals go to.
-    """
-
-    def __init__(
-        self,
-        queue: str,
-        slots: Slots,
-        permits: Permits,
-        health: Health,
-        depth: QueueDepth,
-        waits: Collection[float],
-        runs: Mapping[str, Run],
-        *,
-        clock: Clock,
-    ) -> None:
-        self._queue = queue
-        self._slots = slots
-        self._permits = permits
-        self._health = health
-        self._depth = depth
-        self._runs = runs
-        self._clock = clock
+    def __init__(self, parts: Parts, *, clock: Clock = time.time) -> None:
+        self._parts = parts
         self._started_at = clock()
-        self._waits = waits
         self.main_pid = os.getpid()
 
-    def member(self) -> Member:
-        """All of it."""
-        well, health = self._health.report()
-        runs = [run for run in self._runs.values() if not run.ended]
+    def state(self) -> ProcessState:
+        """What it does now."""
+        parts = self._parts
+        runs = [run for run in parts.runs_alive.values() if not run.is_over]
         waiting = [run for run in runs if run.wait is not None]
-        known = self._depth.known()
-        state = self._health.state
-        return {
-            "pid": os.getpid(),
-            "main_pid": self.main_pid,
-            "host": socket.gethostname(),
-            "queue": self._queue,
-            "state": state,
-            "started_at": self._started_at,
-            "well": well,
-            "health": health,
-            "busy": self._slots.busy,
-            # One that drains has no slot for anything new.
-            "slots": self._slots.busy + (0 if state == "draining" else self._slots.idle),
-            "waiting": len(waiting),
-            "held": len(runs) - len(waiting) - sum(run.process is not None for run in runs),
-            "rate": round(self._permits.completions_per_second, 2),
-            "waits": list(self._waits),
-            "running": [_running(run) for run in _oldest(runs, _started)],
-            "waiting_jobs": [_waiting(run) for run in _oldest(waiting, _since)],
-            "queue_depth": None if known is None else known.as_json(),
-        }
+        running = sum(run.is_running for run in runs)
+        state = parts.health.state
+        return ProcessState(
+            pid=os.getpid(),
+            main_pid=self.main_pid,
+            host=socket.gethostname(),
+            queue=parts.queue.name,
+            state=state,
+            started_at=self._started_at,
+            health=parts.health.report(),
+            busy=parts.slots.busy,
+            # A kicker that drains has no slot for anything new.
+            slots=parts.slots.busy + (0 if state == "draining" else parts.slots.idle),
+            waiting=len(waiting),
+            prefetched=len(runs) - len(waiting) - running,
+            rate=round(parts.permits.completions_per_second, 2),
+            waits=list(parts.waits),
+            running=_oldest((_running(run) for run in runs), lambda job: job.started_at),
+            waiting_jobs=_oldest((_waiting(run) for run in waiting), lambda job: job.since),
+            queue_depth=parts.depth.known(),
+        )
 
 
 def merged(
-    members: Sequence[Member], invocations: Mapping[str, int], depth: Depth | None, now: float
+    states: Sequence[ProcessState], invocations: Mapping[str, int], depth: Depth | None, now: float
 ) -> dict[str, Any]:
-    """One answer for all of them; members: at least one, that of whoever answers first."""
-    first = members[0]
-    waits = sorted(wait for member in members for wait in member["waits"])
+    """One JSON object for all processes; states: at least one, that of the process asked first."""
+    first = states[0]
+    waits = sorted(wait for state in states for wait in state.waits)
+    running = [job for state in states for job in state.running]
+    waiting = [job for state in states for job in state.waiting_jobs]
     return {
         "now": now,
         "version": __version__,
-        "queue": first["queue"],
-        "host": first["host"],
-        "main_pid": first["main_pid"],
-        "health": one_health(members, now)[1],
+        "queue": first.queue,
+        "host": first.host,
+        "main_pid": first.main_pid,
+        "health": one_health(states, now).as_json(),
         "processes": [
-            {key: member[key] for key in ("pid", "state", "started_at", "busy", "slots")}
-            for member in sorted(members, key=lambda member: int(member["pid"]))
+            {
+                "pid": state.pid,
+                "state": state.state,
+                "started_at": state.started_at,
+                "busy": state.busy,
+                "slots": state.slots,
+            }
+            for state in sorted(states, key=lambda state: state.pid)
         ],
-        **{
-            key: sum(member[key] for member in members)
-            for key in ("slots", "busy", "waiting", "held", "rate")
-        },
+        "slots": sum(state.slots for state in states),
+        "busy": sum(state.busy for state in states),
+        "waiting": sum(state.waiting for state in states),
+        "prefetched": sum(state.prefetched for state in states),
+        "rate": sum(state.rate for state in states),
         "invocations": {outcome.value: invocations.get(outcome.value, 0) for outcome in Outcome},
         "waited": {"p50": _quantile(waits, 0.5), "p95": _quantile(waits, 0.95)},
-        "running": _first((job for member in members for job in member["running"]), "started_at"),
-        "waiting_jobs": _first(
-            (job for member in members for job in member["waiting_jobs"]), "since"
-        ),
+        "running": [job._asdict() for job in _oldest(running, lambda job: job.started_at)],
+        "waiting_jobs": [job.as_json() for job in _oldest(waiting, lambda job: job.since)],
         "queue_depth": None if depth is None else depth.as_json(),
     }
 
 
-def one_health(members: Sequence[Member], now: float) -> tuple[bool, dict[str, Any]]:
-    """Whether all of them are well, and one report that says which of them is not.
+def one_health(states: Sequence[ProcessState], now: float) -> HealthReport:
+    """One report that names the processes that are not well.
 
-    While one is well, others may be on their way in or out. now: epoch seconds.
+    While one process is well, others may be starting or draining. now: epoch seconds.
     """
-    if len(members) == 1:
-        return members[0]["well"], members[0]["health"]
-    one_is_well = any(member["well"] for member in members)
-    ill = [m for m in members if not m["well"] and not (one_is_well and _on_its_way(m, now))]
-    reports = [member["health"] for member in members]
-    problems = [
-        f"process {member['pid']}: {problem}"
-        for member in ill
-        for problem in member["health"]["problems"]
-    ]
-    well = not ill
-    received = [report["last_successful_receive"] for report in reports]
-    return well, {
-        "status": "ok" if well else "failing",
-        "problems": problems,
-        "last_successful_receive": min((one for one in received if one is not None), default=None),
-        "heartbeat_lag": longest_lag(members),
-        "errors": {name: text for report in reports for name, text in report["errors"].items()},
-    }
+    if len(states) == 1:
+        return states[0].health
+    one_is_well = any(state.health.is_well for state in states)
+    received = [state.health.last_successful_receive for state in states]
+    return HealthReport(
+        problems=[
+            f"process {state.pid}: {problem}"
+            for state in states
+            if not (one_is_well and _comes_or_goes(state, now))
+            for problem in state.health.problems
+        ],
+        last_successful_receive=min((one for one in received if one is not None), default=None),
+        heartbeat_lag=longest_lag(states),
+        errors={name: text for state in states for name, text in state.health.errors.items()},
+    )
 
 
-def longest_lag(members: Sequence[Member]) -> float:
-    """Seconds since the heartbeat of the one whose is the oldest, of those that answer."""
-    lags = [member["health"]["heartbeat_lag"] for member in members]
-    return float(max((lag for lag in lags if lag is not None), default=0.0))
+def longest_lag(states: Sequence[ProcessState]) -> float:
+    """The longest time since a heartbeat, in seconds, of the processes that answer."""
+    lags = [state.health.heartbeat_lag for state in states]
+    return max((lag for lag in lags if lag is not None), default=0.0)
 
 
-def _on_its_way(member: Member, now: float) -> bool:
-    if member["state"] == "starting":
-        return bool(now - member["started_at"] < START_WITHIN)
-    return bool(member["state"] == "draining")
+def _comes_or_goes(state: ProcessState, now: float) -> bool:
+    if state.state == "starting":
+        return now - state.started_at < START_WITHIN
+    return state.state == "draining"
 
 
 def series(buckets: Mapping[Bucket, Tally]) -> dict[str, Any]:
-    """Ends over time, oldest first; `waited` is the mean of a bucket's, in seconds."""
+    """Ended jobs over time, oldest first; `waited` is the mean of a bucket, in seconds."""
     rows: dict[int, dict[str, Any]] = {}
     waited: dict[int, Tally] = {}
     for (at, outcome), tally in sorted(buckets.items()):
@@ -167,52 +148,31 @@ def series(buckets: Mapping[Bucket, Tally]) -> dict[str, Any]:
 
 
 def shortened(command: str) -> str:
-    """The start of a command: it may have 128 KiB, and a list of them is told each second."""
-    return command if len(command) <= COMMAND_SHOWN else command[:COMMAND_SHOWN] + " ..."
+    """The start of a command, which may have 128 KiB: a list of them is sent each second."""
+    return command if len(command) <= MAX_COMMAND else command[:MAX_COMMAND] + " ..."
 
 
-def _running(run: Run) -> dict[str, Any]:
-    process = run.process
-    return _job(run) | {
-        "started_at": run.started_at,
-        "pid": None if process is None else process.pid,
-        "process": os.getpid(),
-    }
+def _running(run: Run) -> RunningJob | None:
+    process, started_at = run.process, run.started_at
+    if process is None or started_at is None:
+        return None
+    return RunningJob(*_job(run), started_at, process.pid, os.getpid())
 
 
-def _waiting(run: Run) -> dict[str, Any]:
+def _waiting(run: Run) -> WaitingJob | None:
     wait = run.wait
-    assert wait is not None
-    return _job(run) | {"since": wait.since, "for": wait.what, "holder": wait.holder()}
+    return None if wait is None else WaitingJob(*_job(run), wait.what, wait.since, wait.holder())
 
 
-def _job(run: Run) -> dict[str, Any]:
+def _job(run: Run) -> tuple[str, str, str | None, str]:
     job, job_id = run.parsed, run.message.id
     if job is None:
-        return {"job_id": job_id, "event_id": job_id, "lock_id": None, "command": ""}
-    return {
-        "job_id": job_id,
-        "event_id": job.event_id,
-        "lock_id": job.lock_id,
-        "command": shortened(job.command),
-    }
+        return job_id, job_id, None, ""
+    return job_id, job.event_id, job.lock_id, shortened(job.command)
 
 
-def _started(run: Run) -> float | None:
-    return run.started_at if run.process is not None else None
-
-
-def _since(run: Run) -> float | None:
-    return None if run.wait is None else run.wait.since
-
-
-def _oldest(runs: Collection[Run], time_of: Any) -> list[Run]:
-    timed = [(at, number, run) for number, run in enumerate(runs) if (at := time_of(run))]
-    return [run for *_, run in sorted(timed)[:MAX_SHOWN]]
-
-
-def _first(jobs: Iterable[dict[str, Any]], key: str) -> list[dict[str, Any]]:
-    return sorted(jobs, key=lambda job: float(job[key]))[:MAX_SHOWN]
+def _oldest(jobs: Iterable[T | None], since: Callable[[T], float]) -> list[T]:
+    return sorted((job for job in jobs if job is not None), key=since)[:MAX_SHOWN]
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float | None:

@@ -1,4 +1,4 @@
-"""What is shown over HTTP: all that the web face knows of a kicker."""
+"""All that the web face knows of a kicker."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -7,15 +7,16 @@ from typing import Any, Protocol
 from prometheus_client.registry import Collector
 
 from ..job import Outcome
-from ..telemetry import History
+from ..telemetry import HealthReport, History
 from ..telemetry.history import SERIES_OVER
 from ..worker import Parts
 from .exposition import exposition
-from .live import Live, Member, merged, one_health, series
+from .live import Live, merged, one_health, series
+from .state import ProcessState
 
 
 class Overview:
-    """One kicker that is alone. token: what whoever asks has to show; None: nothing."""
+    """A kicker that is alone. token: what a client has to show; None: nothing."""
 
     def __init__(self, parts: Parts, live: Live, token: str | None) -> None:
         self.token = token
@@ -24,12 +25,12 @@ class Overview:
 
     @property
     def host_names(self) -> tuple[str, ...]:
-        """Names by which it may be asked, beside those that this host has anyway."""
+        """Names under which it may be requested, besides those that this host has anyway."""
         return self._parts.host_names
 
     @property
     def history(self) -> History:
-        """The ends of jobs."""
+        """How jobs ended."""
         return self._parts.history
 
     def slots(self) -> tuple[int, int]:
@@ -37,29 +38,29 @@ class Overview:
         return self._parts.slots.busy, self._parts.slots.idle
 
     def invocations(self) -> Mapping[str, int]:
-        """Ends by outcome."""
+        """How many jobs ended with each outcome."""
         return {outcome.value: self._parts.stats[outcome] for outcome in Outcome}
 
-    def health(self) -> tuple[bool, dict[str, Any]]:
-        """Whether it makes progress, and the details."""
-        return one_health(self._members(), time.time())
+    def health(self) -> HealthReport:
+        """Whether it makes progress."""
+        return one_health(self._states(), time.time())
 
     def state(self) -> dict[str, Any]:
-        """What happens now."""
-        members = self._members()
-        return merged(members, self.invocations(), self._parts.depth.ask(), time.time())
+        """What happens now, as JSON."""
+        states = self._states()
+        return merged(states, self.invocations(), self._parts.depth.ask(), time.time())
 
     def series(self) -> dict[str, Any]:
-        """The last hour."""
+        """The last hour, as JSON."""
         return series(self.history.series(time.time() - SERIES_OVER))
 
     def metrics(self) -> bytes:
-        """For Prometheus."""
-        members = self._members()
-        return exposition(self._counted(), members, self._parts.depth.ask())
+        """The text for Prometheus."""
+        states = self._states()
+        return exposition(self._counted(), states, self._parts.depth.ask())
 
-    def _members(self) -> Sequence[Member]:
-        return [self._live.member()]
+    def _states(self) -> Sequence[ProcessState]:
+        return [self._live.state()]
 
     def _counted(self) -> Collector:
         return self._parts.metrics.registry

@@ -1,4 +1,4 @@
-"""A job is claimed in the throttler before it runs, and kept so until its message is settled."""
+"""A job is claimed in the throttler before it runs, until its message is settled."""
 
 from collections.abc import Callable
 
@@ -9,20 +9,20 @@ from ..errors import JobInProgress, LeaseLost, StoreError
 from ..intake import WaitingRoom
 from ..log import get_logger
 from ..stores import LeasedThrottler
-from .keeper import Keeper, Kept
+from .keeper import Keeper, Lease
 from .run import Run
 
 log = get_logger(__name__)
 
 
 class Claim:
-    """A job that is this run's: to be marked as done, or to be released, once."""
+    """A run's claim on its job: it is marked as done, or released, once."""
 
     def __init__(self, throttler: LeasedThrottler, run: Run) -> None:
         self._throttler = throttler
         self._run = run
         self._closed = False
-        self.kept: Kept | None = None
+        self.lease: Lease | None = None
 
     def renew(self) -> None:
         """Start its lease anew. Raises LeaseLost or StoreError."""
@@ -34,14 +34,14 @@ class Claim:
                 raise
 
     def done(self) -> None:
-        """The job must not run again; said once, it is said for good.
+        """The job must not run again. Later calls do nothing.
 
-        Raises StoreError, or LeaseLost where another host has the job now.
+        Raises StoreError, or LeaseLost if another host has the job now.
         """
         if self._closed:
             return
-        if self.kept is not None and self.kept.lapsed:
-            # Another host may have taken the job over; renewed, it cannot do so any more.
+        if self.lease is not None and self.lease.has_lapsed:
+            # Another host may have taken the job over. If not, this renewal keeps it from that.
             self.renew()
         self._close(self._throttler.done)
 
@@ -50,21 +50,21 @@ class Claim:
         self._close(self._throttler.release)
 
     def abandon(self) -> None:
-        """Renew it no more: what is neither done nor released lapses."""
-        if self.kept is not None:
-            self.kept.abandon()
+        """Stop renewing it: if it is neither done nor released, it lapses."""
+        if self.lease is not None:
+            self.lease.abandon()
 
     def _close(self, call: Callable[[str, str], None]) -> None:
         self._closed = True
         try:
             call(self._run.job.id, self._run.owner)
         finally:
-            if self.kept is not None:
-                self.kept.release()
+            if self.lease is not None:
+                self.lease.release()
 
 
 class Claims:
-    """Claims jobs. retry_interval: seconds between two looks at a job that another host runs."""
+    """Claims jobs. retry_interval: seconds between two tries at a job that another host runs."""
 
     def __init__(
         self,
@@ -80,26 +80,26 @@ class Claims:
         self._retry_interval = retry_interval
 
     def claim(self, run: Run) -> Claim:
-        """Claim the run's job, waiting without a slot while another host runs it.
+        """Claim the run's job; while another host runs it, wait without a slot.
 
-        Raises DuplicatedMessage where it is done, StoreError, or Stopping.
+        Raises DuplicatedMessage if it is done, StoreError, or Stopping.
         """
         while True:
             asked_at = self._keeper.clock()
             try:
                 run.heir_of = self._throttler.claim(run.job.id, owner=run.owner)
                 break
-            except JobInProgress as held:
-                log.info("held: in progress elsewhere", reason=str(held), **run.names())
-                wait = look_again_in(held.lapses_in, self._retry_interval)
-                with run.waiting("host", held.of), run.permit.lent(), self._room.waiting():
+            except JobInProgress as busy:
+                log.info("waits: in progress on another host", reason=str(busy), **run.names())
+                wait = next_try_in(busy.lapses_in, self._retry_interval)
+                with run.waiting(self._room, "host", busy.of):
                     gevent.sleep(wait)
             except StoreError:
                 self._forget(run)
                 raise
         claim = Claim(self._throttler, run)
         if self._throttler.lease is not None:
-            claim.kept = self._keeper.keep(
+            claim.lease = self._keeper.keep(
                 "job",
                 self._throttler.lease,
                 claim.renew,
@@ -107,11 +107,11 @@ class Claims:
                 since=asked_at,
                 names=run.names,
             )
-            run.leases.add(claim.kept)
+            run.leases.add(claim.lease)
         return claim
 
     def _forget(self, run: Run) -> None:
-        """Take back a claim that may have been heard although its answer was lost."""
+        """Take back a claim that the store may have granted although its answer was lost."""
         if self._throttler.lease is None:
             return  # It knows no owners: this could take back what another run has done.
         try:
@@ -120,12 +120,12 @@ class Claims:
             pass  # Then its lease lapses.
 
 
-def look_again_in(
+def next_try_in(
     lapses_in: float | None, retry_interval: float, free_in: float | None = None
 ) -> float:
-    """Seconds until it is worth asking again for what another holds; see Held."""
+    """Seconds until it is worth asking again for what another holds; see errors.Held."""
     wait = jittered(retry_interval)
     if free_in is not None:
-        # An end that is far away is worth no look before, one that is near is not to be missed.
+        # Do not ask before an end that is far away, and do not miss one that is near.
         wait = min(wait, max(free_in, jittered(retry_interval / 5)))
     return wait if lapses_in is None else min(wait, lapses_in)

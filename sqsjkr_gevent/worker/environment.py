@@ -9,9 +9,9 @@ from ..process.watcher import VARIABLE
 
 
 class Environment:
-    """What jobs inherit, and what is added for each.
+    """The variables that jobs inherit, and those that are added for each job.
 
-    inherit: True for all of the kicker's variables, False for none, or the names of some.
+    inherit: True for all variables of the kicker, False for none, or the names of some.
     """
 
     def __init__(self, inherit: bool | tuple[str, ...]) -> None:
@@ -28,11 +28,11 @@ class Environment:
         own = {**job.env, **_about(job), VARIABLE: run_id}
         if token is not None:
             own["SQSJKR_LOCK_TOKEN"] = str(token)
-        # Not one dict: a launcher makes what is inherited ready once, for all jobs.
+        # Not one dict: a launcher prepares the inherited ones once for all jobs.
         return ChainMap(own, self._inherited)
 
     def of_trigger(self, job: Job, run_id: str) -> Mapping[str, str]:
-        """For the life_time_trigger, which does not get the variables of the job's body."""
+        """For the life_time_trigger, which does not get the variables in the job's body."""
         return ChainMap({**_about(job), VARIABLE: run_id}, self._inherited)
 
 

@@ -1,78 +1,47 @@
-"""FIFO queues: the jobs of one message group run one after the other, in the order of receive.
+"""FIFO queues: the jobs of a message group run one after the other, in the order of receive.
 
-On a standard queue a message group is a tenant of a fair queue, and orders nothing.
+In a standard queue a message group is a tenant of a fair queue, and orders nothing.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues.html
 """
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-
-from gevent.event import Event
 
 from ..errors import GroupReturned
 from ..intake import WaitingRoom
-from ..log import get_logger
+from .line import Lines, Waiter
 from .run import Run
 
-log = get_logger(__name__)
-
-#: How the name of a queue that orders ends.
+#: The name of a queue that orders its groups ends like this.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
-_ORDERS = ".fifo"
-
-
-class _Turn:
-    """A run's permit in its group's line. returned: one before it went back to the queue."""
-
-    def __init__(self, owner: str) -> None:
-        self.owner = owner
-        self.come = Event()
-        self.returned = False
+_FIFO = ".fifo"
 
 
 class Groups:
-    """The lines of all message groups that this kicker holds messages of.
-
-    queue_name: of the queue that they are of; only one that ends in `.fifo` has lines.
-    """
+    """Has the jobs of each message group of a FIFO queue take turns. queue_name: of that queue."""
 
     def __init__(self, room: WaitingRoom, queue_name: str) -> None:
-        self._room = room
-        self._ordered = queue_name.endswith(_ORDERS)
-        self._lines: dict[str, deque[_Turn]] = {}
+        self._is_fifo = queue_name.endswith(_FIFO)
+        self._lines = Lines("group", room)
 
     @contextmanager
     def turn(self, run: Run) -> Iterator[None]:
-        """Be the only one of the group for the block, in the order in which blocks were entered.
+        """Be the only run of the group in the block; runs enter it in the order of their calls.
 
-        A run whose message is not deleted at the end of its block takes those behind it along.
-        Raises GroupReturned to them, or Stopping.
+        If the run's message is not deleted at the end of its block, the runs behind it go back to
+        the queue as well. Raises GroupReturned in those, or Stopping.
         """
         group_id = run.message.group_id
-        if group_id is None or not self._ordered:
+        if group_id is None or not self._is_fifo:
             yield
             return
-        line = self._lines.setdefault(group_id, deque())
-        mine = _Turn(run.owner)
-        line.append(mine)
-        try:
-            if line[0] is not mine:
-                with (
-                    run.waiting("group", lambda: line[0].owner),
-                    run.permit.lent(),
-                    self._room.waiting(),
-                ):
-                    mine.come.wait()
-            if mine.returned:
+
+        def take_along(behind: Sequence[Waiter]) -> None:
+            if not run.message.deleted:
+                for waiter in behind:
+                    waiter.is_returned = True
+
+        with self._lines.first(group_id, run, on_leave=take_along) as me:
+            if me.is_returned:
                 raise GroupReturned(f"an earlier job of its group {group_id!r} went back")
             yield
-        finally:
-            if not run.message.deleted:
-                for behind in list(line)[line.index(mine) + 1 :]:
-                    behind.returned = True
-            line.remove(mine)
-            if line:
-                line[0].come.set()
-            else:
-                del self._lines[group_id]

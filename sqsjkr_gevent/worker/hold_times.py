@@ -1,16 +1,16 @@
-"""How long jobs hold their locks, so that other hosts know when to look for one again."""
+"""How long jobs hold their locks, so that other hosts know when to try for one again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ..clock import Clock
 
-#: Locks whose times are remembered; of more the one goes that was held longest ago.
+#: How many locks are remembered. Beyond that, the one least recently held is forgotten.
 MAX_KNOWN = 10_000
 
 
 class HoldTimes:
-    """The usual time of each lock, the last ones counting most. clock: monotonic, in seconds."""
+    """The usual hold time of each lock; recent times weigh most. clock: monotonic seconds."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -30,6 +30,6 @@ class HoldTimes:
             self._usual[lock_id] = (usual + took) / 2
 
     def of(self, lock_id: str, times: int) -> float | None:
-        """Seconds that it takes to hold the lock so often; None where that is not known yet."""
+        """Seconds that it takes to hold the lock this many times; None if not known yet."""
         usual = self._usual.get(lock_id)
         return None if usual is None else round(usual * times, 3)

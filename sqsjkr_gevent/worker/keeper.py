@@ -1,4 +1,4 @@
-"""Keeps what must not lapse: the visibility of messages and the leases of jobs and locks."""
+"""Leases: the visibility of messages, and the leases of jobs and locks, renewed until released."""
 
 import math
 import time
@@ -15,16 +15,16 @@ from ..log import get_logger
 log = get_logger(__name__)
 
 
-#: Told what was lost, and the seconds left in which nobody else can take it.
+#: Called with what was lost, and the seconds left in which nobody else can take it.
 OnLost = Callable[[str, float], None]
 
-#: Answers the names of a job, for the log.
+#: Returns the names of a job, for the log.
 Names = Callable[[], Mapping[str, str]]
 
-#: A lease is renewed when this share of it has passed, so that two renewals may fail.
+#: A lease is renewed once this share of it has passed, so that two renewals may fail.
 _RENEW_AT = 1 / 3
 
-#: Most seconds before a lease's end at which it is given up.
+#: A lease is given up at most this many seconds before it ends.
 _MAX_MARGIN = 15.0
 
 
@@ -33,8 +33,11 @@ def margin(lease: float) -> float:
     return min(_MAX_MARGIN, lease / 3)
 
 
-class Kept:
-    """One lease under the keeper's care, from its start until release() or its loss."""
+class Lease:
+    """One lease that the Keeper renews, until it is released or lost.
+
+    what: the name of what is leased ("lock"), for the log. is_over: it was released or lost.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class Kept:
         names: Names,
     ) -> None:
         self.what = what
+        self.is_over = False
         self._names = names
         self._seconds = seconds
         self._renew = renew
@@ -54,41 +58,44 @@ class Kept:
         self._clock = clock
         self._backoff = Backoff(0.5, max(1.0, seconds / 10))
         self._renewal: gevent.Greenlet[[], None] | None = None
-        self.over = False
-        self._runs_from(since)
+        self._start(since)
 
-    def _runs_from(self, now: float) -> None:
+    def _start(self, now: float) -> None:
         self._ends_at = now + self._seconds
-        # The end is given up early, so that a job has the time to be killed within its lease.
+        # It is given up early, so that there is time to kill the job before the lease ends.
         self._given_up_at = self._ends_at - margin(self._seconds)
         self._due_at = now + self._seconds * _RENEW_AT
 
-    def look(self, now: float) -> None:
-        """Renew or give up, as the time asks."""
+    def tick(self, now: float) -> None:
+        """Renew it or give it up if the time has come."""
         if now >= self._given_up_at:
             self._lose("it could not be renewed in time", self._ends_at - now)
         elif now >= self._due_at and self._renewal is None:
             self._renewal = gevent.spawn(self._try)
 
     @property
-    def lapsed(self) -> bool:
-        """Whether its end may have passed unrenewed, as in a process that stood still."""
+    def has_lapsed(self) -> bool:
+        """Whether it may have ended without a renewal, as in a process that stood still."""
         return self._clock() >= self._ends_at
 
     @property
-    def is_sure(self) -> bool:
-        """Whether it will last long enough for a process that starts now to be killed within it."""
+    def is_safe(self) -> bool:
+        """Whether it lasts long enough to kill, within it, a process that starts now."""
         return self._clock() < self._given_up_at
 
     def abandon(self) -> None:
-        """Care for it no more."""
-        self.over = True
+        """Stop renewing it."""
+        self.is_over = True
 
     def release(self) -> None:
-        """Care for it no more; returns once no other renewal is under way."""
+        """Stop renewing it; returns once no renewal is under way but the caller's own."""
         self.abandon()
         if self._renewal is not None and self._renewal is not gevent.getcurrent():
             self._renewal.join()
+
+    def make_due(self) -> None:
+        """Have it renewed at the next tick: time may have passed that no clock here counted."""
+        self._due_at = -math.inf
 
     def _try(self) -> None:
         asked_at = self._clock()
@@ -96,7 +103,7 @@ class Kept:
             self._renew()
         except (LeaseLost, ReceiptHandleInvalid) as error:
             self._lose(str(error), 0.0)
-        except Exception as error:  # noqa: BLE001  (a lease that may be ours still is kept)
+        except Exception as error:  # noqa: BLE001  (the lease may still be ours)
             self._due_at = self._clock() + self._backoff.failed()
             log.warning(
                 "renewal failed, repeated",
@@ -106,39 +113,35 @@ class Kept:
             )
         else:
             self._backoff.succeeded()
-            self._runs_from(asked_at)
+            self._start(asked_at)
         finally:
             self._renewal = None
 
-    def renew_now(self) -> None:
-        """Renew it with the next look: time may have passed that no clock here counted."""
-        self._due_at = -math.inf
-
     def _lose(self, why: str, left: float) -> None:
-        if not self.over:
-            self.over = True
+        if not self.is_over:
+            self.is_over = True
             log.error("lease lost", lease=self.what, reason=why, **self._names())
             self._on_lost(self.what, max(0.0, left))
 
 
 class Keeper:
-    """Looks after all leases from one greenlet.
+    """Renews all leases from one greenlet.
 
-    clock: monotonic, in seconds; it goes on while the host is suspended. wall_clock: epoch seconds.
+    clock: monotonic seconds that go on while the host is suspended. wall_clock: epoch seconds.
     """
 
-    #: Most seconds between two turns; also how late a heartbeat may be seen.
+    #: Seconds between two turns. The heartbeat may be this late.
     TURN = 0.5
 
-    #: Seconds by which the wall's clock jumps ahead of the other where a pause of the whole machine
-    #: is more likely than a correction.
+    #: If the wall clock jumps this many seconds ahead of the other clock, the whole machine was
+    #: more likely paused than its clock corrected.
     JUMP = 2.0
 
     def __init__(self, clock: Clock = steady, wall_clock: Clock = time.time) -> None:
         self.clock = clock
         self._wall_clock = wall_clock
         self._ahead = wall_clock() - clock()
-        self._kept: set[Kept] = set()
+        self._leases: set[Lease] = set()
         self._stopped = Event()
 
     def keep(
@@ -149,19 +152,18 @@ class Keeper:
         on_lost: OnLost,
         since: float | None = None,
         names: Names = dict,
-    ) -> Kept:
-        """Renew a lease of `seconds`, until its release().
+    ) -> Lease:
+        """Renew a lease of `seconds` until its release().
 
-        since: the clock's time just before the lease was asked for; now, where that is not known.
-
-        renew: raises LeaseLost or ReceiptHandleInvalid where it is no longer ours; another
-        SqsjkrError has it repeated. on_lost: called once, before the lease ends. names: answers
-        what the log calls whose lease it is.
+        since: the clock's time just before the lease was requested; None: now.
+        renew: raises LeaseLost or ReceiptHandleInvalid if the lease is no longer ours; any other
+        exception means that it is tried again. on_lost: called once, before the lease ends.
+        names: returns what the log calls the owner of the lease.
         """
         since = self.clock() if since is None else since
-        kept = Kept(what, seconds, renew, on_lost, self.clock, since, names)
-        self._kept.add(kept)
-        return kept
+        lease = Lease(what, seconds, renew, on_lost, self.clock, since, names)
+        self._leases.add(lease)
+        return lease
 
     def loop(self, beat: Callable[[], None]) -> None:
         """Turn until stop(), and call `beat` each time."""
@@ -171,20 +173,21 @@ class Keeper:
             self._stopped.wait(self.TURN)
 
     def turn(self) -> None:
-        """Look at every lease once."""
+        """Renew or give up each lease that is due."""
         now = self.clock()
-        self._kept = {kept for kept in self._kept if not kept.over}
-        if self._jumped(now):
+        self._leases = {lease for lease in self._leases if not lease.is_over}
+        if self._has_jumped(now):
             log.warning("the clock jumped ahead; all leases are renewed at once")
-            for kept in self._kept:
-                kept.renew_now()
-        for kept in tuple(self._kept):
-            kept.look(now)
+            for lease in self._leases:
+                lease.make_due()
+        for lease in tuple(self._leases):
+            lease.tick(now)
 
-    def _jumped(self, now: float) -> bool:
-        """Whether this machine may have been paused: a virtual one is with both clocks still.
+    def _has_jumped(self, now: float) -> bool:
+        """Whether this machine may have been paused.
 
-        Its wall clock is put right afterwards, so that is how it shows.
+        Both clocks of a virtual machine stand still in a pause. Afterwards its wall clock is
+        corrected, which is how the pause shows.
         """
         before, self._ahead = self._ahead, self._wall_clock() - now
         return self._ahead - before >= self.JUMP

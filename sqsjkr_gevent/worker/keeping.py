@@ -1,4 +1,4 @@
-"""What runs beside jobs for as long as there may be some: the keeper's loop, and the watcher."""
+"""What runs beside jobs as long as there may be some: the keeper's loop, and the watcher."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from .wiring import Parts
 def keeping(
     parts: Parts, beat: Callable[[], None], on_death: Callable[[BaseException | None], None]
 ) -> Iterator[None]:
-    """Keep leases and processes for the block; jobs may run in it only.
+    """Keep leases and watch processes for the block; jobs run only within it.
 
-    beat: called with each turn of the loop. on_death: told why the loop ended that must not.
-    Raises StartError.
+    beat: called at each turn of the loop. on_death: called with what ended the loop, which must
+    not end. Raises StartError.
     """
     parts.runs.open()
     parts.guard.start()
@@ -27,6 +27,7 @@ def keeping(
         parts.keeper.stop()
         loop.join()
         parts.guard.stop()
-        parts.runner.close()
+        for runner in parts.runners:
+            runner.close()
         parts.launcher.close()
         parts.runs.close()

@@ -1,4 +1,4 @@
-"""What is made known of a job's end."""
+"""Records how jobs ended: in the history, the metrics and the counters."""
 
 import os
 import socket
@@ -11,16 +11,19 @@ from ..errors import HostExhausted, StoreError
 from ..intake import Circuit
 from ..job import Ending
 from ..log import get_logger
-from ..telemetry import End, History, Metrics, Stats
+from ..telemetry import History, Metrics, Record, Stats
 from .run import Run
 
 log = get_logger(__name__)
 
+#: Waits until the record of an ended job is in the history, for at most so many seconds.
+Recorded = Callable[[float], None]
+
 
 class Report:
-    """Counts ends, keeps them, and opens the circuit where a store or the host kept a job back.
+    """Records and counts endings, and trips the circuit if a store or the host kept a job back.
 
-    waits: is given the seconds that each job waited which started. clock: epoch seconds.
+    waits: gets the seconds that each started job had waited. clock: epoch seconds.
     """
 
     def __init__(
@@ -41,26 +44,25 @@ class Report:
         self._host = socket.gethostname()
         self._pid = os.getpid()
 
-    def ending(self, run: Run, ending: Ending) -> Callable[[float], None]:
-        """A job has ended; its message is settled next.
+    def record(self, run: Run, ending: Ending) -> Recorded:
+        """The job has ended; its message is settled next.
 
-        Answers what waits until the end is kept, at most so many seconds: called before the message
-        goes, it has the end in the history if the message is gone from the queue, whoever is killed
-        in between. A history that fails does not keep the message, nor does anything else here: the
-        job has ended.
+        The settler calls what this returns before the message goes, so that a message that is gone
+        from the queue has its record in the history, whoever is killed in between. Nothing that
+        fails here keeps the message in the queue: the job has ended.
         """
         try:
-            return self._kept(run, ending)
+            return self._record(run, ending)
         except Exception:
-            log.exception("end of a job not kept", **run.names())
+            log.exception("end of a job not recorded", **run.names())
             return lambda within: None
 
-    def _kept(self, run: Run, ending: Ending) -> Callable[[float], None]:
+    def _record(self, run: Run, ending: Ending) -> Recorded:
         now = self._clock()
         message, job = run.message, run.parsed
         started_at = now if run.started_at is None else run.started_at
         waited = max(0.0, started_at - message.sent_at)
-        end = End(
+        record = Record(
             job_id=message.id,
             event_id=message.id if job is None else job.event_id,
             lock_id=None if job is None else job.lock_id,
@@ -80,22 +82,22 @@ class Report:
         )
         if run.ran is not None:
             self._waits.append(waited)
-        self._metrics.ended(ending.outcome, ending.cause, waited, run.ran)
-        kept = self._history.add(end)
+        self._metrics.count_job(ending.outcome, ending.cause, waited, run.ran)
+        written = self._history.add(record)
 
-        def wait(within: float) -> None:
-            if kept is not None:
-                kept.wait(within)
+        def recorded(within: float) -> None:
+            if written is not None:
+                written.wait(within)
 
-        return wait
+        return recorded
 
-    def ended(self, ending: Ending) -> None:
+    def count(self, ending: Ending) -> None:
         """Its message is settled."""
         self._stats.count(ending.outcome)
         if isinstance(ending.error, StoreError):
-            self._metrics.store_failed()
+            self._metrics.count_store_failure()
             self._circuit.trip(ending.error)
         elif isinstance(ending.error, HostExhausted):
             self._circuit.trip(ending.error)
         elif ending.error is None:
-            self._circuit.proved()
+            self._circuit.succeeded()

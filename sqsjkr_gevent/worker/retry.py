@@ -17,14 +17,14 @@ class RetryPolicy:
         return bool(self._section.exit_codes)
 
     def wants(self, ending: Ending) -> bool:
-        """Whether a job that ended so is to be run again, attempts permitting."""
+        """Whether a job with this ending is to be run again, if it has attempts left."""
         if ending.outcome is not Outcome.ERRORED or ending.over_life_time:
             return False
         codes = self._section.exit_codes
         return codes == "any" or ending.exit_status in codes
 
-    def exhausted(self, attempt: int) -> bool:
-        """Whether the attempt of that number, from 1, was the last."""
+    def is_last(self, attempt: int) -> bool:
+        """Whether the attempt of that number, counted from 1, is the last (or beyond)."""
         return attempt >= self._section.max_attempts
 
     def delay(self, attempt: int) -> float:

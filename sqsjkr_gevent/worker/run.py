@@ -7,18 +7,19 @@ from typing import Protocol
 
 from ..clock import Clock
 from ..errors import LeaseLost, OverLifeTime
-from ..intake import Permit
+from ..intake import Permit, WaitingRoom
 from ..job import Job
 from ..message import Message
 from ..process import LEASE_LOST, Process
-from .keeper import Kept
+from .keeper import Lease
 
 
 @dataclass(slots=True)
 class Wait:
-    """What a run waits for: its lock, its group, or another host that has the job.
+    """What a run waits for: its lock, its group, or another host that runs the job.
 
-    since: epoch seconds. holder: answers who has what it waits for, None where nobody can tell.
+    what: "lock", "group" or "host". since: epoch seconds. holder: returns who has what it waits
+    for, None if unknown.
     """
 
     what: str
@@ -27,7 +28,7 @@ class Wait:
 
 
 class Claimed(Protocol):
-    """A claim, as far as a run ends it."""
+    """A claim, as far as a run ends it. See claims.Claim."""
 
     def done(self) -> None:
         """The job must not run again."""
@@ -36,22 +37,23 @@ class Claimed(Protocol):
         """The job did not run, or has to run again."""
 
     def abandon(self) -> None:
-        """Renew it no more."""
+        """Stop renewing it."""
 
 
 @dataclass(eq=False)
 class Run:
     """From the receive of a message until it is settled.
 
-    owner: names this run, and no other ever, in the lock and throttle stores.
+    permit: to hold the message. owner: the name of this run, and of no other ever, in the lock and
+    throttle stores. heir_of: the owner of a lapsed run of the same job that this one took over.
     received_at: of the newest delivery, in seconds of the keeper's clock.
-    visibility: the lease of the message, from the first line of the work on it.
-    heir_of: the owner of a lapsed run of the same job that this one took over.
-    wait: what it waits for, but a slot. started_at: of its command, epoch seconds. ran: seconds
-    that its command took, None while it has not. output: what is kept of what that printed.
-    claim: of its job in the throttler, once it is granted. leases: those without which its command
-    must not run. ended: whether only its message is still to be settled. given_back: whether its
-    message may be received again from now on, by another run.
+    visibility: the lease of the message. claim: on its job in the throttler, once granted.
+    leases: those without which its command must not run.
+    wait: what it waits for, other than a slot. started_at: of its command, epoch seconds.
+    ran: seconds that its command took, None until it has ended. output: the part of its output
+    that is kept.
+    is_over: its job has ended; only its message remains to be settled.
+    given_back: its message may be received again from now on, by another run.
     """
 
     message: Message
@@ -60,15 +62,15 @@ class Run:
     wall_clock: Clock
     heir_of: str | None = None
     received_at: float = 0.0
-    visibility: Kept | None = None
+    visibility: Lease | None = None
     wait: Wait | None = None
     started_at: float | None = None
     ran: float | None = None
     output: str = ""
-    ended: bool = False
+    is_over: bool = False
     given_back: bool = False
     claim: Claimed | None = None
-    leases: set[Kept] = field(default_factory=set)
+    leases: set[Lease] = field(default_factory=set)
     _last_wait: Wait | None = None
     _job: Job | None = None
     _lost: str | None = None
@@ -77,7 +79,7 @@ class Run:
 
     @property
     def job(self) -> Job:
-        """What the message asks for; only once it was parsed."""
+        """What the message asks for; only after it was parsed."""
         assert self._job is not None
         return self._job
 
@@ -87,7 +89,7 @@ class Run:
 
     @property
     def parsed(self) -> Job | None:
-        """What the message asks for, as far as that could be read."""
+        """What the message asks for, None if it is not parsed yet or is invalid."""
         return self._job
 
     def names(self) -> dict[str, str]:
@@ -100,7 +102,7 @@ class Run:
         return names
 
     def life_left(self) -> float | None:
-        """Seconds until the job's life_time is over, None where it has none."""
+        """Seconds until the job's life_time is over, None if it has none."""
         expires_at = self.job.expires_at
         return None if expires_at is None else expires_at - self.wall_clock()
 
@@ -111,12 +113,12 @@ class Run:
             raise OverLifeTime("over its life_time")
 
     def check_leases(self) -> None:
-        """Raises LeaseLost where the run lost a lease that it needs, as far as the clock tells.
+        """Raises LeaseLost if the run has lost a lease that it needs, by the clock alone.
 
-        The keeper finds that out only with its next turn.
+        The keeper notices a lapse only at its next turn.
         """
         if self._lost is None:
-            self._lost = next((kept.what for kept in self.leases if not kept.is_sure), None)
+            self._lost = next((lease.what for lease in self.leases if not lease.is_safe), None)
         if self._lost is not None:
             raise LeaseLost(f"lost the lease of its {self._lost}")
 
@@ -126,51 +128,61 @@ class Run:
         self._seconds_left = seconds_left
         self._end_if_lost()
 
-    def over(self) -> None:
-        """Its message is kept no more; returns once no renewal of it is under way."""
+    def release_visibility(self) -> None:
+        """Stop extending the visibility timeout; returns once no extension is under way."""
         if self.visibility is not None:
             self.visibility.release()
 
     def let_go(self) -> None:
-        """Hold on to nothing any more; what was not settled lapses, and comes back by itself."""
+        """Let go of everything. What is not settled lapses; the message comes back by itself."""
         self.permit.close()
         if self.claim is not None:
             self.claim.abandon()
-        self.over()
+        self.release_visibility()
 
     def give_back(self) -> None:
-        """Its message is shown again next: what is received then is not this run's any more."""
+        """The message becomes visible next: a delivery from now on belongs to another run."""
         self.given_back = True
-        self.over()
+        self.release_visibility()
 
     @property
     def process(self) -> Process | None:
-        """The process of its command, once it has started and until it is over."""
+        """The process of its command, from its start to its end."""
         return self._process
 
     @property
     def is_running(self) -> bool:
-        """Whether its command has started and is not over."""
+        """Whether its command has started and has not ended."""
         return self._process is not None
 
     @contextmanager
-    def waiting(self, what: str, holder: Callable[[], str | None]) -> Iterator[None]:
-        """Say what the block waits for; see Wait."""
+    def waiting(
+        self,
+        room: WaitingRoom,
+        what: str,
+        holder: Callable[[], str | None],
+        seconds: float | None = None,
+    ) -> Iterator[None]:
+        """Wait in the room for the block, with the permit lent out. what, holder: see Wait.
+
+        seconds: how long at most, None for no limit. Raises OverLifeTime or Stopping.
+        """
         last = self._last_wait
-        # A lock is looked for again and again: it is all one wait.
+        # Several tries at one lock are one wait.
         since = last.since if last is not None and last.what == what else self.wall_clock()
         self.wait = self._last_wait = Wait(what, since, holder)
         try:
-            yield
+            with self.permit.lent(), room.waiting(seconds):
+                yield
         finally:
             self.wait = None
 
     @contextmanager
     def running(self, process: Process) -> Iterator[None]:
-        """The process that a lost lease ends. Raises LeaseLost where one was lost meanwhile."""
+        """The process that is killed if a lease is lost. Raises LeaseLost if one already is."""
         self._process = process
         try:
-            # A start takes its time: other greenlets run, or this whole process stands still.
+            # Starting it took time: other greenlets ran, or this whole process stood still.
             self.check_leases()
             yield
         except LeaseLost:

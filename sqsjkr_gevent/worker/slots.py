@@ -20,17 +20,17 @@ class Slots:
 
     @property
     def busy(self) -> int:
-        """Jobs that run."""
+        """How many slots have a running job."""
         return len(self._pool)
 
     @property
     def idle(self) -> int:
-        """Slots in which none runs."""
+        """How many slots have none."""
         return int(self._pool.free_count())
 
     @contextmanager
-    def held(self, run: Run) -> Iterator[None]:
-        """Hold a slot for the block. Raises OverLifeTime or Stopping while there is none."""
+    def occupied(self, run: Run) -> Iterator[None]:
+        """Occupy a slot for the block, waiting for one. Raises OverLifeTime or Stopping."""
         me: Any = gevent.getcurrent()
         with self._room.waiting(run.life_left()):
             self._pool.add(me)

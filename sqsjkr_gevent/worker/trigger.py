@@ -1,4 +1,4 @@
-"""The life_time_trigger: a command that is told of a job past its life_time."""
+"""The life_time_trigger: a command that runs for each job past its life_time."""
 
 from gevent.lock import BoundedSemaphore
 
@@ -13,12 +13,12 @@ from .run import Run
 
 log = get_logger(__name__)
 
-#: Seconds that a trigger may run.
+#: A trigger may run for this many seconds.
 TIMEOUT = 60.0
 
 
 class Trigger:
-    """Runs the trigger. command: None where there is none. parallel: most at a time."""
+    """Runs the trigger. command: None for no trigger. parallel: how many at a time at most."""
 
     def __init__(
         self, command: str | None, runner: Runner, environment: Environment, *, parallel: int
@@ -26,17 +26,17 @@ class Trigger:
         self._command = command
         self._runner = runner
         self._environment = environment
-        self._places = BoundedSemaphore(parallel)
+        self._parallel = BoundedSemaphore(parallel)
 
     def fire(self, run: Run) -> None:
-        """Run it for the job of that run, unless the job or the config asks for none.
+        """Run it for the job of that run, unless the job or the config says not to.
 
-        Its failure is logged. Raises Stopping where the kicker stopped before it was over.
+        Its failure is logged. Raises Stopping if the kicker stops before it ends.
         """
         job = run.job
         if self._command is None or not job.life_time_trigger_enabled:
             return
-        with self._places:
+        with self._parallel:
             try:
                 process = self._runner.start(
                     self._command, self._environment.of_trigger(job, run.owner), trigger_text(job)
@@ -44,22 +44,22 @@ class Trigger:
             except SqsjkrError as error:
                 log.error("life_time_trigger not started", reason=str(error), **run.names())
                 return
-            end = process.wait(TIMEOUT)
-        if end.killed == STOPPED:
+            exited = process.wait(TIMEOUT)
+        if exited.killed == STOPPED:
             raise Stopping("the kicker stopped during the life_time_trigger")
-        if end.status != 0:
+        if exited.status != 0:
             log.error(
                 "life_time_trigger failed",
-                reason=end.killed or str(end),
-                output=end.output.text(),
+                reason=exited.killed or str(exited),
+                output=exited.output.text(),
                 **run.names(),
             )
 
 
 def trigger_text(job: Job) -> str:
-    """The job as sqsjkr tells it to a trigger, to the letter: one line, no newline at its end.
+    """The job as sqsjkr describes it to a trigger, byte for byte, with no newline at its end.
 
-    Nothing in it is escaped, so that a command of several lines makes it several lines.
+    Nothing is escaped: a command of several lines makes several lines.
     """
     return (
         f"job_id:{job.id}, event_id:{job.event_id}, command:{job.command}, "

@@ -1,4 +1,4 @@
-"""Puts the parts of a kicker together; nothing here runs."""
+"""Puts together what a job passes through. Nothing here runs."""
 
 import os
 import socket
@@ -11,10 +11,9 @@ from gevent.event import Event
 
 from ..aws import Observer, SqsQueue, error_code, make_session
 from ..config import Config
-from ..config.config import KickerSection
 from ..intake import Circuit, Permits, Queue, WaitingRoom
 from ..process import Guard, Runner, Runs, make_launcher
-from ..stores import LeasedLocker, LeasedThrottler
+from ..stores import LeasedLocker, LeasedThrottler, Stores
 from ..stores.history import SqliteHistory
 from ..telemetry import Health, History, MemoryHistory, Metrics, QueueDepth, Stats
 from .claims import Claims
@@ -25,28 +24,36 @@ from .keeper import Keeper, margin
 from .locks import Locks
 from .report import Report
 from .retry import RetryPolicy
+from .run import Run
 from .settler import Settler
 from .slots import Slots
 from .trigger import Trigger
 from .worker import JobDefaults, Worker
 
-#: Waits of jobs that are remembered, for what is usual now.
+#: How many recent waits of jobs are remembered.
 RECENT = 100
 
-#: Seconds that a receive may take beyond its long poll before it counts as standing still.
+#: A receive may take this many seconds beyond its long poll before it counts as standing still.
 RECEIVE_SLACK = 30.0
 
 
 class Parts:
-    """What a kicker is made of before its queue is known to exist.
+    """All that jobs pass through, before any store or queue is known to exist.
 
-    history, queue: None for those that the config names.
+    history, queue: None for those that the config names. on_output: called with what jobs print,
+    as it comes. Raises ConfigError.
     """
 
     def __init__(
-        self, config: Config, history: History | None = None, queue: Queue | None = None
+        self,
+        config: Config,
+        *,
+        history: History | None = None,
+        queue: Queue | None = None,
+        on_output: Callable[[bytes], None] | None = None,
     ) -> None:
         kicker = config.kicker
+        self._config = config
         #: Names this kicker in lock and throttle stores, apart from all others there ever were.
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.stats = Stats()
@@ -57,27 +64,39 @@ class Parts:
         self.room = WaitingRoom()
         self.permits = Permits(kicker.max_concurrent_num, self.room, max_waiting=kicker.max_waiting)
         self.slots = Slots(kicker.max_concurrent_num, self.room)
-        #: Set by a stop, before anything is done about it.
+        #: Set once the kicker stops, before anything is done about it.
         self.stopping = Event()
+        #: The runs that are not settled, by message id.
+        self.runs_alive: dict[str, Run] = {}
+        #: Seconds that each of the last started jobs had waited.
+        self.waits: deque[float] = deque(maxlen=RECENT)
         self.launcher = make_launcher(kicker.launcher)
         self.runs = Runs(self.name)
-        self.runner = self.make_runner(kicker)
-        self.session = make_session(config.account)
-        self.queue = queue or SqsQueue(
-            self.session, config.account, config.sqs, observe=self.observer("sqs")
+        self.guard = Guard(self.name, self.runs, _silence(config))
+        self.runner = self._make_runner(on_output)
+        # What a trigger prints is not the job's.
+        trigger_runner = self.runner if on_output is None else self._make_runner()
+        self.runners = {self.runner, trigger_runner}
+        environment = Environment(kicker.inherit_env)
+        self.executor = Executor(self.runner, environment, self.guard, self.metrics, self.stopping)
+        self.trigger = Trigger(
+            kicker.life_time_trigger,
+            trigger_runner,
+            environment,
+            parallel=kicker.max_concurrent_num,
         )
+        session = make_session(config.account)
+        self.queue = queue or SqsQueue(
+            session, config.account, config.sqs, observe=self.observer("sqs")
+        )
+        self.stores = Stores(config, session, self.observer("dynamodb"))
         self.groups = Groups(self.room, self.queue.name)
         self.depth = QueueDepth(self.queue.depth)
-        #: By which it may be asked, beside those that this host has anyway.
+        #: Names under which the web face may be requested, besides those that this host has anyway.
         self.host_names = (kicker.stats_host, *kicker.stats_hosts)
-        #: Of the last jobs that started, in seconds.
-        self.waits: deque[float] = deque(maxlen=RECENT)
-        self.guard = Guard(self.name, self.runs, _silence(config))
 
-    def make_runner(
-        self, kicker: KickerSection, on_output: Callable[[bytes], None] | None = None
-    ) -> Runner:
-        """A runner over the launcher. on_output: is given what commands print, as it comes."""
+    def _make_runner(self, on_output: Callable[[bytes], None] | None = None) -> Runner:
+        kicker = self._config.kicker
         return Runner(
             self.launcher,
             output_limit=kicker.output_limit,
@@ -88,7 +107,7 @@ class Parts:
         )
 
     def observer(self, service: str) -> Observer:
-        """Told of every call of that service."""
+        """Called with each call of that service and its error, if any."""
         judge = self.health.observer(service)
         count = self.metrics.observer(service, error_code)
 
@@ -100,40 +119,40 @@ class Parts:
 
         return observe
 
-    def settler(self, config: Config, throttler: LeasedThrottler) -> Settler:
-        """The settler, which depends on what else guards a message."""
+    def kill_all(self, reason: str) -> None:
+        """Kill the processes of all jobs and triggers."""
+        for runner in self.runners:
+            runner.kill_all(reason)
+
+    def locks(self, locker: LeasedLocker) -> Locks:
+        """The locks of that store."""
+        interval = self._config.locker.retry_interval
+        return Locks(locker, self.keeper, self.room, retry_interval=interval)
+
+    def settler(self, throttler: LeasedThrottler) -> Settler:
+        """The settler, which depends on what else keeps other hosts from a message."""
+        sqs = self._config.sqs
         return Settler(
             self.queue,
             self.keeper,
-            visibility_timeout=config.sqs.visibility_timeout,
-            retry=RetryPolicy(config.retry),
+            visibility_timeout=sqs.visibility_timeout,
+            retry=RetryPolicy(self._config.retry),
             sole_guard=throttler.lease is None,
-            at_most_once=config.sqs.delivery == "at_most_once",
+            at_most_once=sqs.delivery == "at_most_once",
         )
 
     def worker(
-        self,
-        config: Config,
-        locker: LeasedLocker,
-        throttler: LeasedThrottler,
-        settler: Settler,
-        circuit: Circuit,
+        self, locker: LeasedLocker, throttler: LeasedThrottler, settler: Settler, circuit: Circuit
     ) -> Worker:
-        """The worker over the given stores."""
-        kicker, retry_interval = config.kicker, config.locker.retry_interval
-        environment = Environment(kicker.inherit_env)
+        """The worker over those stores."""
+        kicker, interval = self._config.kicker, self._config.locker.retry_interval
         return Worker(
             JobDefaults(kill_over_life_time=kicker.kill_over_life_time, timeout=kicker.timeout),
-            Claims(throttler, self.keeper, self.room, retry_interval=retry_interval),
-            Locks(locker, self.keeper, self.room, retry_interval=retry_interval),
+            Claims(throttler, self.keeper, self.room, retry_interval=interval),
+            self.locks(locker),
             self.slots,
-            Executor(self.runner, environment, self.guard, self.metrics, self.stopping),
-            Trigger(
-                kicker.life_time_trigger,
-                self.runner,
-                environment,
-                parallel=kicker.max_concurrent_num,
-            ),
+            self.executor,
+            self.trigger,
             settler,
             Report(self.stats, circuit, self.history, self.metrics, self.waits),
         )
@@ -149,7 +168,7 @@ def _history(config: Config, run: str) -> History:
 def _silence(config: Config) -> float:
     """Seconds that the kicker may stand still before its jobs end: within any lease's margin.
 
-    A lease that is renewed just before the kicker stands still has all its time left; one that
-    failed to be renewed until then has no more than its margin.
+    A lease that is renewed just before the kicker stands still has all its time left. One whose
+    renewals have failed until then has no more than its margin.
     """
     return margin(min(config.sqs.visibility_timeout, config.locker.lease)) * 2 / 3

@@ -19,14 +19,14 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JobDefaults:
-    """What the config says where a message does not. timeout: seconds, 0 for none."""
+    """What the config says for a message that does not. timeout: seconds, 0 for none."""
 
     kill_over_life_time: bool
     timeout: float
 
 
 class Worker:
-    """Takes each run through all of it, in the greenlet that calls."""
+    """Takes a run through all of its life, in the greenlet that calls."""
 
     def __init__(
         self,
@@ -49,19 +49,19 @@ class Worker:
         self._report = report
 
     def work(self, run: Run) -> None:
-        """One message: parse, throttle, life time, lock, run, unlock, settle, report.
+        """One message: parse, claim, life time, lock, slot, run, settle, report.
 
-        Whoever calls has the run let go afterwards, whatever this raises.
+        The caller calls run.let_go() afterwards, whatever this raises.
         """
-        ending = self._executed(run)
+        ending = self._ending_of(run)
         run.permit.give()
-        run.ended = True
+        run.is_over = True
         if ending.over_life_time:
-            ending = self._tell_trigger(run, ending)
+            ending = self._fire_trigger(run, ending)
         self._conclude(run, ending)
 
-    def _executed(self, run: Run) -> Ending:
-        """How the job ended; all that keeps it from being run is an ending, too."""
+    def _ending_of(self, run: Run) -> Ending:
+        """Run the job; also what keeps it from running is an ending."""
         ending: Ending | None = None
         try:
             run.job = Job.from_message(
@@ -72,31 +72,31 @@ class Worker:
             run.claim = self._claims.claim(run)
             self._settler.check_attempts(run)
             run.check_life_time()
-            with self._locks.held(run) as token, self._slots.held(run):
+            with self._locks.holding(run) as token, self._slots.occupied(run):
                 self._settler.begin(run)
                 ending = self._executor.execute(run, token)
         except SqsjkrError as error:
             ending = ending or _not_run(run, error)
         except Exception as error:
-            # Once the job has ended, nothing can make it one that is to be run again.
+            # Once the job has ended, no later fault may have it run again.
             log.exception("unforeseen fault", **run.names())
             ending = ending or Ending(Outcome.RETURNED, repr(error))
         return ending
 
     def turn_away(self, run: Run, error: SqsjkrError) -> None:
-        """Give the message back at once, unread, because of that."""
+        """Give the message back at once, without parsing it, because of that error."""
         reason = str(error)
         ending = Ending(Outcome.RETURNED, reason, cause_of(error), at_once=True)
         log.info("job returned", reason=reason, **run.names())
-        run.ended = True
+        run.is_over = True
         self._conclude(run, ending)
 
     def _conclude(self, run: Run, ending: Ending) -> None:
-        kept = self._report.ending(run, ending)
-        self._settler.settle(run, ending, kept)
-        self._report.ended(ending)
+        recorded = self._report.record(run, ending)
+        self._settler.settle(run, ending, recorded)
+        self._report.count(ending)
 
-    def _tell_trigger(self, run: Run, ending: Ending) -> Ending:
+    def _fire_trigger(self, run: Run, ending: Ending) -> Ending:
         try:
             self._trigger.fire(run)
         except Stopping as error:
@@ -108,7 +108,7 @@ class Worker:
 def _not_run(run: Run, error: SqsjkrError) -> Ending:
     outcome = outcome_of(error)
     if outcome is Outcome.RETURNED and run.message.deleted:
-        # Only at_most_once deletes first; what then keeps the job from running loses it.
+        # Only at_most_once deletes first. What then keeps the job from running loses it.
         outcome = Outcome.FAILED
         log.error("job lost after its delete", body=run.message.body, **run.names())
     tell = log.info if outcome in (Outcome.RETURNED, Outcome.DUPLICATE) else log.error

@@ -139,7 +139,7 @@ def test_status_tells_what_runs_and_what_waits_for_what(place: Place) -> None:
     assert facts["queue"].startswith(place.queue.name)
     assert f"{socket.gethostname()}, pid {kicker.pid}, version" in facts["kicker"]
     assert "1 of 20 busy" == facts["slots"]
-    assert "1 waiting, 0 received for a slot" == facts["jobs"]
+    assert "1 waiting, 0 prefetched" == facts["jobs"]
     tables = blocks(done.stdout)
     assert [str(kicker.pid), "running", "1", "20"] == tables["processes"][0][:4]
     ((_, _, event, lock, command),) = tables["running"]

@@ -92,12 +92,12 @@ def test_an_invalid_message_is_in_the_dead_letter_queue_with_its_reason(aws, que
     assert attributes["SqsjkrReason"].startswith("command: expected")
 
 
-def test_an_invalid_message_without_a_dead_letter_queue_stays_hidden_in_its_queue(aws, queue, kick):
+def test_an_invalid_message_without_a_dead_letter_queue_stays_in_its_queue(aws, queue, kick):
     """It is neither lost nor received again and again."""
     queue.send("no JSON")
     kicker = kick(settings(aws, queue))
     said = kicker.says("invalid message stays in the queue, which has no dead-letter queue")
-    assert ("no JSON", 60.0) == (said["body"], said["hidden_for"])
+    assert ("no JSON", 60.0) == (said["body"], said["visible_in"])
     assert 0 == kicker.stop()
     assert {"visible": 0, "in_flight": 1, "delayed": 0} == queue.counts()
 

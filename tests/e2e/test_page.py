@@ -19,7 +19,7 @@ from kickers import settings, toml
 from servers import free_port
 from sqsjkr_gevent import Config, Kicker
 from sqsjkr_gevent.stores.history import SqliteHistory
-from sqsjkr_gevent.telemetry import End
+from sqsjkr_gevent.telemetry import Record
 from sqsjkr_gevent.web import create_app
 from waiting import eventually
 
@@ -28,7 +28,7 @@ MANY = 10_000
 SOME = 300
 
 
-def end(number: int, **fields) -> End:
+def end(number: int, **fields) -> Record:
     """An end as a kicker would keep it, a second after the one before."""
     at = time.time() - MANY + number
     known = {
@@ -49,10 +49,10 @@ def end(number: int, **fields) -> End:
         "pid": 99,
         "output": f"{number}\n",
     }
-    return End(**(known | fields))
+    return Record(**(known | fields))
 
 
-def kept(path: Path, ends: list[End]) -> None:
+def kept(path: Path, ends: list[Record]) -> None:
     """Write a history's file as a kicker of earlier would have left it."""
     history = SqliteHistory(str(path), run="earlier", keep=7 * 86400.0)
     for one in ends:

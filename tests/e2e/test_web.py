@@ -78,7 +78,7 @@ def test_metrics_tell_of_every_kind_of_end_and_of_what_happens_now(aws, make_que
         eventually(lambda name=name: 1.0 == sample(kicker, name), deadline=30)
     eventually(lambda: 1.0 == sample(kicker, "sqsjkr_jobs_waiting"))
     assert (3.0, 1.0, 0.0) == tuple(
-        sample(kicker, f"sqsjkr_{name}") for name in ("slots", "jobs_running", "jobs_held")
+        sample(kicker, f"sqsjkr_{name}") for name in ("slots", "jobs_running", "jobs_prefetched")
     )
     assert 4.0 == sample(kicker, "sqsjkr_job_ran_seconds_count")
     assert 5.0 == sample(kicker, "sqsjkr_launch_seconds_count")

@@ -97,7 +97,7 @@ def test_what_a_fake_throttler_has_seen_does_not_run(queue, tmp_path: Path):
     assert {seen: "deleted", held: "deleted"} == queue.fates
     assert (1, 1) == (kicker.stats[Outcome.DUPLICATE], kicker.stats[Outcome.FAILED])
     assert [] == list(tmp_path.iterdir())
-    assert {"L": "somebody"} == locker.held
+    assert {"L": "somebody"} == locker.holders
 
 
 def test_a_queue_that_is_not_worked_off_in_time_is_an_assertion(queue):

@@ -13,13 +13,13 @@ import pytest
 
 from sqsjkr_gevent.errors import StartError
 from sqsjkr_gevent.stores.history import SqliteHistory
-from sqsjkr_gevent.telemetry import End, History, MemoryHistory, Query, Tally
+from sqsjkr_gevent.telemetry import History, MemoryHistory, Query, Record, Tally
 from waiting import eventually
 
 DAY = 86400.0
 
 
-def an_end(number: int = 0, **more: Any) -> End:
+def an_end(number: int = 0, **more: Any) -> Record:
     """An end of a job, some of it given."""
     fields: dict[str, Any] = {
         "job_id": f"job-{number}", "event_id": f"event-{number % 3}", "lock_id": None,
@@ -27,7 +27,7 @@ def an_end(number: int = 0, **more: Any) -> End:
         "exit_status": 0, "sent_at": 1000.0, "ended_at": 1000.0 + number, "waited": 0.5,
         "ran": 0.25, "attempt": 1, "host": "h", "pid": 1, "output": f"out {number}\n",
     }  # fmt: skip
-    return End(**(fields | more))
+    return Record(**(fields | more))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def opened(path: Path | str, run: str = "r") -> SqliteHistory:
     return SqliteHistory(str(path), run=run, keep=DAY, clock=lambda: 2000.0)
 
 
-def filled(history: History, ends: list[End]) -> None:
+def filled(history: History, ends: list[Record]) -> None:
     """Add them, and wait until they can be found."""
     before = sum(history.totals().values())
     for end in ends:
@@ -161,7 +161,7 @@ def test_a_fleet_without_a_file_of_its_own_keeps_the_last_ones(
 ) -> None:
     """most: by number instead of by age."""
     history = SqliteHistory(
-        str(tmp_path / "h.db"), run="r", keep=DAY, most=10, clock=lambda: clock[0]
+        str(tmp_path / "h.db"), run="r", keep=DAY, max_records=10, clock=lambda: clock[0]
     )
     filled(history, [an_end(n) for n in range(30)])
     clock[0] += 61

@@ -41,7 +41,7 @@ def test_a_message_that_comes_back_while_its_run_still_ends_is_run(tmp_path):
     kicker = Kicker(conf, queue=queue, locker=Failing(), throttler=FakeThrottler())
     run_all(kicker, queue)
     assert (1, True) == (kicker.stats[Outcome.SUCCEEDED], (tmp_path / "ran").exists())
-    assert {} == kicker._runs
+    assert {} == kicker.parts.runs_alive
 
 
 def test_whatever_raises_after_a_claim_nothing_of_the_run_is_held_on_to(monkeypatch):
@@ -63,8 +63,8 @@ def test_whatever_raises_after_a_claim_nothing_of_the_run_is_held_on_to(monkeypa
     monkeypatch.setattr("sqsjkr_gevent.worker.worker.log", SimpleNamespace(info=fail, error=fail))
     queue.send({"command": "true", "life_time": "1ns"})
     running = gevent.spawn(kicker.run, handle_signals=False, serve_stats=False)
-    eventually(lambda: queue.depth().in_flight and not kicker._runs)
-    leases = [kept for kept in kicker.parts.keeper._kept if not kept.over]
+    eventually(lambda: queue.depth().in_flight and not kicker.parts.runs_alive)
+    leases = [lease for lease in kicker.parts.keeper._leases if not lease.is_over]
     assert ([], 0) == (leases, kicker.parts.permits._unsettled)
     kicker.stop()
     running.get(timeout=30)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from sqsjkr_gevent.telemetry import Health
+from sqsjkr_gevent.telemetry import Health, HealthReport
 
 
 class Scene:
@@ -32,16 +32,18 @@ class Scene:
     @property
     def problems(self) -> list[str]:
         """What the report finds; its status says the same."""
-        well, details = self.health.report()
-        assert well is (not details["problems"])
-        assert ("ok" if well else "failing") == details["status"]
+        report = self.health.report()
+        details = report.as_json()
+        assert report == HealthReport.from_json(details)
+        assert report.is_well is (not details["problems"])
+        assert ("ok" if report.is_well else "failing") == details["status"]
         found: list[str] = details["problems"]
         return found
 
     @property
     def details(self) -> dict[str, Any]:
         """The report's details."""
-        return self.health.report()[1]
+        return self.health.report().as_json()
 
 
 @pytest.fixture
@@ -59,8 +61,8 @@ def test_a_kicker_that_does_not_run_is_not_well(scene: Scene, state: str) -> Non
 
 def test_a_new_health_is_starting() -> None:
     """Until its kicker says otherwise."""
-    well, details = Health(receive_within=50.0).report()
-    assert (False, ["the kicker is starting"]) == (well, details["problems"])
+    report = Health(receive_within=50.0).report()
+    assert (False, ["the kicker is starting"]) == (report.is_well, report.problems)
 
 
 def test_all_is_well_while_receives_succeed(scene: Scene) -> None:

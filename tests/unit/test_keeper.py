@@ -8,7 +8,7 @@ import pytest
 from gevent.event import Event
 
 from sqsjkr_gevent.errors import LeaseLost, ReceiptHandleInvalid, StoreError
-from sqsjkr_gevent.worker.keeper import Keeper, Kept, margin
+from sqsjkr_gevent.worker.keeper import Keeper, Lease, margin
 
 #: Renewed from 10 s on, given up 20 s after the last renewal.
 LEASE = 30.0
@@ -29,7 +29,7 @@ class Scene:
         self.asked: list[float] = []
         self.lost: list[tuple[str, float]] = []
 
-    def keep(self, what: str = "lock", since: float | None = None) -> Kept:
+    def keep(self, what: str = "lock", since: float | None = None) -> Lease:
         """Keep a lease that begins now, or began at `since`."""
         return self.keeper.keep(
             what, LEASE, self.renew, lambda what, left: self.lost.append((what, left)), since
@@ -126,7 +126,7 @@ def test_a_failed_renewal_is_repeated_with_back_off(
 
 def test_a_renewal_that_succeeds_after_failures_is_as_good_as_any(scene: Scene) -> None:
     """The lease is whole again, and the next failure is the first."""
-    kept = scene.keep()
+    lease = scene.keep()
     scene.fault = StoreError("down")
     scene.at(10.0)
     scene.fault = None
@@ -134,7 +134,7 @@ def test_a_renewal_that_succeeds_after_failures_is_as_good_as_any(scene: Scene) 
     scene.at(28.9)
     assert [10.0, 19.0] == scene.asked
     scene.at(29.1)
-    assert ([10.0, 19.0, 29.1], [], False) == (scene.asked, scene.lost, kept.over)
+    assert ([10.0, 19.0, 29.1], [], False) == (scene.asked, scene.lost, lease.is_over)
 
 
 def test_the_back_off_starts_over_after_a_success(
@@ -156,13 +156,13 @@ def test_the_back_off_starts_over_after_a_success(
 
 def test_a_lease_that_cannot_be_renewed_is_given_up_before_its_end(scene: Scene) -> None:
     """Once, with the time that is left to kill a job in."""
-    kept = scene.keep("lock of a job")
+    lease = scene.keep("lock of a job")
     scene.fault = StoreError("down")
     for seconds in range(10, 20):
         scene.at(float(seconds))
-    assert ([], False) == (scene.lost, kept.over)
+    assert ([], False) == (scene.lost, lease.is_over)
     scene.at(20.5)
-    assert ([("lock of a job", 9.5)], True) == (scene.lost, kept.over)
+    assert ([("lock of a job", 9.5)], True) == (scene.lost, lease.is_over)
     scene.at(21.0)
     scene.at(40.0)
     assert [("lock of a job", 9.5)] == scene.lost
@@ -184,10 +184,10 @@ def test_a_lease_is_given_up_while_a_renewal_hangs(scene: Scene) -> None:
 @pytest.mark.parametrize("fault", [LeaseLost("taken over"), ReceiptHandleInvalid("gone")], ids=repr)
 def test_a_lease_that_is_another_s_ends_at_once(scene: Scene, fault: Exception) -> None:
     """With no time left: another may have it already."""
-    kept = scene.keep()
+    lease = scene.keep()
     scene.fault = fault
     scene.at(10.0)
-    assert ([("lock", 0.0)], True) == (scene.lost, kept.over)
+    assert ([("lock", 0.0)], True) == (scene.lost, lease.is_over)
     scene.at(12.0)
     scene.at(21.0)
     assert ([10.0], [("lock", 0.0)]) == (scene.asked, scene.lost)
@@ -196,10 +196,10 @@ def test_a_lease_that_is_another_s_ends_at_once(scene: Scene, fault: Exception) 
 @pytest.mark.parametrize("seconds", [20.0, 29.0, 31.0, 3600.0])
 def test_a_clock_that_jumps_loses_before_anything_is_renewed(scene: Scene, seconds: float) -> None:
     """A process that was stopped asks nobody for what others may have by now."""
-    kept = scene.keep()
+    lease = scene.keep()
     scene.at(seconds)
     assert ([], [("lock", max(0.0, LEASE - seconds))]) == (scene.asked, scene.lost)
-    assert (seconds >= LEASE) == kept.lapsed
+    assert (seconds >= LEASE) == lease.has_lapsed
 
 
 def test_release_ends_the_care(scene: Scene) -> None:
@@ -212,10 +212,10 @@ def test_release_ends_the_care(scene: Scene) -> None:
 
 def test_release_waits_for_a_renewal_under_way(scene: Scene) -> None:
     """So that no late renewal hides a message again that was given back."""
-    kept = scene.keep()
+    lease = scene.keep()
     scene.gate.clear()
     scene.at(10.0)
-    releasing = gevent.spawn(kept.release)
+    releasing = gevent.spawn(lease.release)
     gevent.sleep(0)
     assert not releasing.ready()
     scene.gate.set()
@@ -225,10 +225,10 @@ def test_release_waits_for_a_renewal_under_way(scene: Scene) -> None:
 @pytest.mark.parametrize("fault", [StoreError("down"), LeaseLost("gone")], ids=repr)
 def test_a_renewal_that_fails_during_release_loses_nothing(scene: Scene, fault: Exception) -> None:
     """What is released cannot be lost."""
-    kept = scene.keep()
+    lease = scene.keep()
     scene.gate.clear()
     scene.at(10.0)
-    releasing = gevent.spawn(kept.release)
+    releasing = gevent.spawn(lease.release)
     gevent.sleep(0)
     scene.fault = fault
     scene.gate.set()
@@ -239,10 +239,10 @@ def test_a_renewal_that_fails_during_release_loses_nothing(scene: Scene, fault: 
 
 def test_abandon_ends_the_care_without_a_wait(scene: Scene) -> None:
     """The renewal under way may end as it likes."""
-    kept = scene.keep()
+    lease = scene.keep()
     scene.gate.clear()
     scene.at(10.0)
-    kept.abandon()
+    lease.abandon()
     scene.fault = LeaseLost("gone")
     scene.gate.set()
     gevent.sleep(0)
@@ -255,10 +255,10 @@ def test_a_renewal_may_release_its_own_lease(scene: Scene) -> None:
     ended = []
 
     def renew() -> None:
-        kept.release()
+        lease.release()
         ended.append(True)
 
-    kept = scene.keeper.keep("visibility", LEASE, renew, lambda what, left: None)
+    lease = scene.keeper.keep("visibility", LEASE, renew, lambda what, left: None)
     scene.at(10.0)
     assert [True] == ended
 

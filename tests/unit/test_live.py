@@ -1,38 +1,44 @@
 """One answer for several kickers."""
 
+import json
 from typing import Any
 
 import pytest
 
 from sqsjkr_gevent.fleet.fleet import share
-from sqsjkr_gevent.fleet.peers import silent
-from sqsjkr_gevent.telemetry import Depth, Numbers, Tally
+from sqsjkr_gevent.telemetry import Depth, HealthReport, Numbers, Tally
+from sqsjkr_gevent.web import ProcessState
 from sqsjkr_gevent.web.live import MAX_SHOWN, longest_lag, merged, one_health, series
+from sqsjkr_gevent.web.state import RunningJob, WaitingJob
 
 NOW = 1000.0
 
 
-def member(pid: int, **more: Any) -> dict[str, Any]:
-    """What a process tells."""
-    problems = more.pop("problems", [])
-    health = {
-        "status": "failing" if problems else "ok",
-        "problems": problems,
-        "last_successful_receive": float(pid),
-        "heartbeat_lag": pid / 10,
-        "errors": {},
-    }
-    return {
-        **silent(0), "pid": pid, "main_pid": 7, "host": "h", "queue": "q", "state": "running",
-        "started_at": NOW - 500, "well": not problems, "health": health,
-        "busy": 1, "slots": 2, "waiting": 3, "held": 4, "rate": 0.5,
-        **more,
+def member(pid: int, **more: Any) -> ProcessState:
+    """What a process tells, after its way through a socket."""
+    health = HealthReport(
+        problems=more.pop("problems", []),
+        last_successful_receive=float(pid),
+        heartbeat_lag=pid / 10,
+        errors={},
+    )
+    known = {
+        "main_pid": 7, "host": "h", "queue": "q", "state": "running", "started_at": NOW - 500,
+        "busy": 1, "slots": 2, "waiting": 3, "prefetched": 4, "rate": 0.5,
     }  # fmt: skip
+    state = ProcessState(pid=pid, health=health, **(known | more))
+    assert state == ProcessState.from_json(json.loads(json.dumps(state.as_json())))
+    return state
+
+
+def running(at: int) -> RunningJob:
+    """A job that has run since then."""
+    return RunningJob(str(at), "e", None, "true", float(at), 9, 1)
 
 
 def test_numbers_are_added_up_and_jobs_are_told_oldest_first():
     """And no more than a page can show."""
-    jobs = [{"job_id": str(at), "started_at": float(at)} for at in range(300)]
+    jobs = [running(at) for at in range(300)]
     told = merged(
         [member(1, running=jobs[1::2], waits=[1.0, 2.0]),
          member(2, running=jobs[::2], waits=[3.0])],
@@ -41,7 +47,7 @@ def test_numbers_are_added_up_and_jobs_are_told_oldest_first():
         NOW,
     )  # fmt: skip
     assert (2, 4, 6, 8, 1.0) == tuple(
-        told[key] for key in ("busy", "slots", "waiting", "held", "rate")
+        told[key] for key in ("busy", "slots", "waiting", "prefetched", "rate")
     )
     assert [str(at) for at in range(MAX_SHOWN)] == [job["job_id"] for job in told["running"]]
     assert (5, 0) == (told["invocations"]["succeeded"], told["invocations"]["invalid"])
@@ -69,15 +75,26 @@ def test_numbers_are_added_up_and_jobs_are_told_oldest_first():
             False,
             ["process 1: x", "process 2: x"],
         ),
-        ([member(1), silent(3)], False, ["process 3: does not answer"]),
+        ([member(1), ProcessState.silent(3)], False, ["process 3: does not answer"]),
     ],
 )
 def test_a_fleet_is_well_while_one_of_it_is_and_the_others_come_or_go(members, well, problems):
     """A reload must not look like a failure, and a process that never gets up must."""
-    said, report = one_health(members, NOW)
-    assert (well, problems) == (said, report["problems"])
-    assert longest_lag(members) == report["heartbeat_lag"]
-    assert ("ok" if well else "failing") == report["status"]
+    report = one_health(members, NOW)
+    assert (well, problems) == (report.is_well, report.problems)
+    assert longest_lag(members) == report.heartbeat_lag
+    assert ("ok" if well else "failing") == report.as_json()["status"]
+
+
+def test_a_state_with_all_it_can_have_goes_through_json_and_back():
+    """Also one of another version, that knows more or less: as during an upgrade."""
+    waiting = WaitingJob("j", "e", "L", "true", "lock", 5.0, "web-1")
+    depth = Depth(NOW, Numbers(1, 2, 3, None))
+    state = member(1, running=[running(1)], waiting_jobs=[waiting], queue_depth=depth, waits=[1.0])
+    told = state.as_json()
+    assert ("lock", False) == (told["waiting_jobs"][0]["for"], "what" in told["waiting_jobs"][0])
+    other = {name: value for name, value in told.items() if name != "prefetched"} | {"new": 1}
+    assert 0 == ProcessState.from_json(other).prefetched
 
 
 def test_the_series_has_one_row_for_each_step_and_the_mean_wait():

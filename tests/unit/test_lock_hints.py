@@ -16,7 +16,7 @@ from sqsjkr_gevent.job import Job
 from sqsjkr_gevent.message import Message
 from sqsjkr_gevent.worker import Run
 from sqsjkr_gevent.worker import locks as locks_module
-from sqsjkr_gevent.worker.claims import look_again_in
+from sqsjkr_gevent.worker.claims import next_try_in
 from sqsjkr_gevent.worker.hold_times import HoldTimes
 from sqsjkr_gevent.worker.keeper import Keeper
 from sqsjkr_gevent.worker.locks import Locks
@@ -93,7 +93,7 @@ def fleet(monkeypatch, *, tells: bool) -> tuple[float, int]:
     monkeypatch.setattr(locks_module, "gevent", SimpleNamespace(sleep=time.sleep))
 
     def job(locks: Locks, owner: str) -> None:
-        with locks.held(run_of(owner)):
+        with locks.holding(run_of(owner)):
             time.sleep(HOLD)
 
     began = time.now
@@ -138,7 +138,7 @@ def test_a_holder_that_is_late_is_looked_for_as_often_as_without_a_guess(monkeyp
             locker._held = None
 
         def wait() -> None:
-            with locks.held(run_of("waiter")):
+            with locks.holding(run_of("waiter")):
                 pass
 
         time.run([gevent.spawn(end), gevent.spawn(wait)])
@@ -161,7 +161,7 @@ def test_a_holder_that_is_late_is_looked_for_as_often_as_without_a_guess(monkeyp
 def test_a_lock_is_looked_for_when_it_may_be_free(lapses_in, free_in, least, most):
     """Not before, not much later, and never less often than without a hint."""
     for _ in range(50):
-        assert least <= look_again_in(lapses_in, INTERVAL, free_in) <= most
+        assert least <= next_try_in(lapses_in, INTERVAL, free_in) <= most
 
 
 def test_the_usual_time_of_a_lock_follows_its_last_ones():

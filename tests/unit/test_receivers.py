@@ -22,14 +22,14 @@ class Queue:
         self.polls = 0
         self.end = Event()
 
-    def receive(self, most: int) -> list[Message]:
+    def receive(self, limit: int) -> list[Message]:
         """A full answer, or one that waits for the end."""
         self.polls += 1
         if self.full:
             self.full -= 1
             gevent.sleep(0)
             return [
-                Message(id=str(n), body="", receipt_handle="", sent_at=0.0) for n in range(most)
+                Message(id=str(n), body="", receipt_handle="", sent_at=0.0) for n in range(limit)
             ]
         self.polling += 1
         self.end.wait()
@@ -59,7 +59,7 @@ class Script:
         self.answers = deque(answers)
         self.end = Event()
 
-    def receive(self, most: int) -> list[Message]:
+    def receive(self, limit: int) -> list[Message]:
         """The next answer."""
         if not self.answers:
             self.end.wait()
@@ -81,7 +81,7 @@ def test_quick_empty_answers_are_followed_by_pauses_that_grow_until_a_message_co
 
     receivers = Receivers(
         queue, permits, Health(receive_within=60), admit, lambda failure: None,
-        Circuit([], lambda: None, lambda error: None), most=1, clock=clock,
+        Circuit([], lambda: None, lambda error: None), limit=1, clock=clock,
     )  # fmt: skip
     rests = receivers._stopping = Rests()
     receivers.start()
@@ -104,7 +104,7 @@ def test_polls_that_end_empty_together_leave_one_receiver_and_not_none():
     health = Health(receive_within=60)
     circuit = Circuit([], lambda: None, lambda error: None)
     receivers = Receivers(
-        queue, permits, health, admitted.extend, lambda failure: None, circuit, most=8
+        queue, permits, health, admitted.extend, lambda failure: None, circuit, limit=8
     )
     receivers.start()
     eventually(lambda: queue.polling > 1)

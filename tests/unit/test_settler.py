@@ -35,18 +35,18 @@ class Queue:
     denied = False
 
     def __init__(self) -> None:
-        self.hidden: list[float] = []
+        self.timeouts: list[float] = []
         self.deleted = 0
         self.fails: QueueError | None = None
         self.dead_letters: list[str] = []
 
     def extend_visibility(self, message: Message, seconds: float) -> None:
         """Record it."""
-        self.hidden.append(seconds)
+        self.timeouts.append(seconds)
 
     def change_visibility(self, message: Message, seconds: float) -> None:
         """Record it."""
-        self.hidden.append(seconds)
+        self.timeouts.append(seconds)
 
     def delete(self, message: Message) -> None:
         """Record it."""
@@ -146,7 +146,7 @@ def run() -> Run:
     return Run(message, Permit(permits), "owner", lambda: 0.0)
 
 
-def kept(within: float) -> None:
+def recorded(within: float) -> None:
     """The history has the end at once."""
 
 
@@ -154,7 +154,7 @@ def claimed(run: Run, keeper: Keeper, throttler: Throttler) -> None:
     """The job of the run is its own."""
     run.job = Job.from_message(run.message)
     claim = run.claim = Claim(throttler, run)
-    claim.kept = keeper.keep("job", VISIBILITY, claim.renew, run.lose)
+    claim.lease = keeper.keep("job", VISIBILITY, claim.renew, run.lose)
 
 
 def pass_time(clock: Clock, keeper: Keeper, hours: float) -> None:
@@ -173,23 +173,23 @@ def test_a_running_jobs_message_is_deleted_before_its_twelve_hours_end(
     settler.keep(run)
     with run.running(Process()):
         pass_time(clock, keeper, 11.9)
-        assert (0, True) == (queue.deleted, len(queue.hidden) > 600)
+        assert (0, True) == (queue.deleted, len(queue.timeouts) > 600)
         pass_time(clock, keeper, 0.1)
         assert (1, True) == (queue.deleted, run.message.deleted)
-        kept = len(queue.hidden)
+        kept = len(queue.timeouts)
         pass_time(clock, keeper, 5)
-    assert kept == len(queue.hidden)
+    assert kept == len(queue.timeouts)
 
 
-def test_no_message_is_hidden_beyond_its_twelve_hours(settler, queue, keeper, clock, run):
+def test_no_message_is_kept_invisible_beyond_its_twelve_hours(settler, queue, keeper, clock, run):
     """SQS refuses a change of visibility past its limit."""
     settler.keep(run)
     with run.running(Process()):
         end = 12 * HOUR
         while clock.now < end:
-            before = len(queue.hidden)
+            before = len(queue.timeouts)
             pass_time(clock, keeper, 10 / HOUR)
-            assert all(clock.now + seconds <= end for seconds in queue.hidden[before:])
+            assert all(clock.now + seconds <= end for seconds in queue.timeouts[before:])
 
 
 def test_a_waiting_jobs_message_is_not_deleted_and_starts_anew_when_delivered_again(
@@ -200,10 +200,10 @@ def test_a_waiting_jobs_message_is_not_deleted_and_starts_anew_when_delivered_ag
     pass_time(clock, keeper, 13)
     assert 0 == queue.deleted
     settler.refresh(run, Message(id="m", body="", receipt_handle="new", sent_at=0.0))
-    kept = len(queue.hidden)
+    kept = len(queue.timeouts)
     pass_time(clock, keeper, 6)
     assert "new" == run.message.receipt_handle
-    assert len(queue.hidden) > kept + 300
+    assert len(queue.timeouts) > kept + 300
 
 
 def test_a_claim_is_renewed_no_more_after_a_settle_that_failed(settler, queue, keeper, clock, run):
@@ -213,7 +213,7 @@ def test_a_claim_is_renewed_no_more_after_a_settle_that_failed(settler, queue, k
     settler.keep(run)
     queue.fails = QueueError("reset")
     throttler.fails = StoreError("reset")
-    settler.settle(run, Ending(Outcome.ERRORED, "exit 1", exit_status=1), kept)
+    settler.settle(run, Ending(Outcome.ERRORED, "exit 1", exit_status=1), recorded)
     run.let_go()
     pass_time(clock, keeper, 1)
     assert (0, 0) == (throttler.renewed, queue.deleted)
@@ -227,15 +227,15 @@ def test_a_dead_letter_that_is_refused_is_sent_again_later_without_a_run(
     claimed(run, keeper, throttler)
     settler.keep(run)
     queue.fails = QueueError("access denied")
-    settler.settle(run, Ending(Outcome.ERRORED, "exit 1", exit_status=1), kept)
-    [seconds] = queue.hidden
+    settler.settle(run, Ending(Outcome.ERRORED, "exit 1", exit_status=1), recorded)
+    [seconds] = queue.timeouts
     assert (True, 0, 1) == (2.5 <= seconds <= 5, queue.deleted, throttler.released)
     run.message.receive_count = 2
     with pytest.raises(AttemptsExhausted) as raised:
         settler.check_attempts(run)
     queue.fails, queue.has_dead_letters = None, True
     ending = Ending(Outcome.FAILED, str(raised.value), "attempts", error=raised.value)
-    settler.settle(run, ending, kept)
+    settler.settle(run, ending, recorded)
     assert (["attempt 1 was the last"], 1) == (queue.dead_letters, queue.deleted)
 
 
@@ -246,19 +246,19 @@ def test_an_invalid_message_whose_dead_letter_is_refused_comes_back_after_a_back
     queue.fails = QueueError("access denied")
     for receives, most in ((1, 5), (3, 20), (50, 300)):
         run.message.receive_count = receives
-        settler.settle(run, Ending(Outcome.INVALID, "no JSON"), kept)
-        assert most / 2 <= queue.hidden[-1] <= most
+        settler.settle(run, Ending(Outcome.INVALID, "no JSON"), recorded)
+        assert most / 2 <= queue.timeouts[-1] <= most
     assert 0 == queue.deleted
 
 
-def test_no_message_is_shown_again_later_than_sqs_can_hide_it(settler, queue, keeper, clock, run):
+def test_no_message_is_shown_again_later_than_sqs_allows(settler, queue, keeper, clock, run):
     """Beyond 12 hours from its receive SQS refuses the change, and would show it at once."""
     settler.keep(run)
     clock.now += 11.9 * HOUR
     run.message.receive_count = 5000
-    settler.settle(run, Ending(Outcome.INVALID, "no JSON"), kept)
-    settler.settle(run, Ending(Outcome.RETURNED, "store"), kept)
-    assert [True, True] == [0 < seconds <= 0.1 * HOUR for seconds in queue.hidden]
+    settler.settle(run, Ending(Outcome.INVALID, "no JSON"), recorded)
+    settler.settle(run, Ending(Outcome.RETURNED, "store"), recorded)
+    assert [True, True] == [0 < seconds <= 0.1 * HOUR for seconds in queue.timeouts]
 
 
 def test_a_run_under_a_sole_guard_goes_on_beyond_its_twelve_hours(
@@ -288,13 +288,13 @@ def test_a_run_whose_delete_fails_at_its_twelve_hours_ends_under_a_sole_guard(
 @pytest.mark.parametrize(
     ("receives", "seconds"), [(1, 60), (2, 120), (5, 960), (10, 30720), (11, 43195), (5000, 43195)]
 )
-def test_an_invalid_message_without_a_dead_letter_queue_is_hidden_longer_each_time(
+def test_an_invalid_message_without_a_dead_letter_queue_stays_invisible_longer_each_time(
     settler, queue, run, receives, seconds
 ):
     """Doubled with each receive, up to the 12 hours that SQS allows; never deleted."""
     run.message.receive_count = receives
-    settler.settle(run, Ending(Outcome.INVALID, "no JSON"), kept)
-    assert ([seconds], 0) == (queue.hidden, queue.deleted)
+    settler.settle(run, Ending(Outcome.INVALID, "no JSON"), recorded)
+    assert ([seconds], 0) == (queue.timeouts, queue.deleted)
 
 
 def test_a_redelivery_of_a_deleted_message_is_deleted_by_its_own_handle(settler, queue):

@@ -56,7 +56,7 @@ def facts(state: State) -> Iterator[tuple[str, str]]:
     yield "queue", f"{state['queue']}{_depth(state['queue_depth'], state['now'])}"
     yield "kicker", f"{state['host']}, pid {state['main_pid']}, version {state['version']}"
     yield "slots", f"{state['busy']} of {state['slots']} busy"
-    yield "jobs", f"{state['waiting']} waiting, {state['held']} received for a slot"
+    yield "jobs", f"{state['waiting']} waiting, {state['prefetched']} prefetched"
     yield "rate", f"{state['rate']:.1f} ended per second"
     yield "waited", _waited(state["waited"])
     ended = (f"{count} {outcome}" for outcome, count in state["invocations"].items())

@@ -15,7 +15,7 @@ export function drawFigures(state) {
   say(byId("p50"), duration(p50));
   say(byId("p95"), p95 == null ? "no job has started yet" : `95 % within ${duration(p95)}`);
   say(byId("waiting"), count(state.waiting));
-  say(byId("held"), count(state.held));
+  say(byId("prefetched"), count(state.prefetched));
   drawDepth(state.queue_depth, state.now);
   drawHealth(state.health);
 }
