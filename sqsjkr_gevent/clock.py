@@ -1,16 +1,17 @@
-"""What tells the time."""
+"""Clocks."""
 
 import time
 from collections.abc import Callable
 
-#: A clock in seconds: of the epoch where it is a wall clock, of any start where it is monotonic.
+#: Returns seconds: since the epoch for a wall clock, since an arbitrary start for a monotonic one.
 Clock = Callable[[], float]
 
 
 def steady() -> float:
-    """Monotonic seconds that also count while the host is suspended, where the system can.
+    """Monotonic seconds that include the time the host is suspended, if the system supports that.
 
-    For the leases that one holds: others go on counting. See clock_gettime(2), CLOCK_BOOTTIME.
+    For leases this kicker holds: they go on lapsing while it is suspended. See clock_gettime(2),
+    CLOCK_BOOTTIME.
     """
     if _BOOTTIME is None:
         return time.monotonic()

@@ -1,4 +1,4 @@
-"""Go durations, both ways: what time.ParseDuration reads and what Duration.String writes.
+"""Go durations: parsed like time.ParseDuration, formatted like Duration.String.
 
 https://pkg.go.dev/time#ParseDuration
 """
@@ -9,7 +9,7 @@ from fractions import Fraction
 
 NANOSECONDS = 1_000_000_000
 
-#: A Go Duration is an int64 of nanoseconds, about 292 years.
+#: A Go Duration is an int64 of nanoseconds: about 292 years.
 MAX_NS = 2**63 - 1
 MIN_NS = -(2**63)
 
@@ -26,41 +26,41 @@ _UNITS = {
     "h": 3600 * NANOSECONDS,
 }
 
-#: One number and its unit. The unit is all that is neither digit nor point, as in Go, so that
-#: an unknown one can be named. [0-9], not \d: Go knows no other digits.
+#: A number and its unit. As in Go, the unit is everything up to the next digit or point, so that
+#: an error can name an unknown one. [0-9], not \d: Go accepts only ASCII digits.
 _PART = re.compile(r"(?P<whole>[0-9]*)(?:\.(?P<fraction>[0-9]*))?(?P<unit>[^0-9.]*)", re.DOTALL)
 
 
 def parse_ns(value: object) -> int:
-    """Nanoseconds of an int (seconds) or a Go duration string; raises ValueError."""
+    """Convert an int (seconds) or a Go duration string to nanoseconds; raises ValueError."""
     if isinstance(value, str):
         return _parse_text(value)
-    # bool is an int to Python, but `life_time: true` is a mistake.
+    # bool is an int in Python, but `life_time: true` is a mistake.
     if not isinstance(value, int) or isinstance(value, bool):
         raise ValueError(f"expected {EXPECTED}, got {reprlib.repr(value)}")
-    return _in_range(value * NANOSECONDS, value)
+    return _require_range(value * NANOSECONDS, value)
 
 
 def parse_duration(value: object) -> float:
-    """Seconds of an int (seconds) or a Go duration string such as "1h30m".
+    """Convert an int (seconds) or a Go duration string such as "1h30m" to seconds.
 
-    Raises ValueError, with a text that says what was expected, for all that Go refuses.
+    Raises ValueError, which says what was expected, for everything that Go rejects.
     """
     return parse_ns(value) / NANOSECONDS
 
 
 def format_ns(nanoseconds: int) -> str:
-    """Nanoseconds as Go prints a Duration: 1ms, 3s, 1m0s, 1h1m1s, -1h0m0s."""
+    """Format nanoseconds as Go prints a Duration: 1ms, 3s, 1m0s, 1h1m1s, -1h0m0s."""
     sign = "-" if nanoseconds < 0 else ""
     rest = abs(nanoseconds)
     if rest == 0:
         return "0s"
     if rest < NANOSECONDS:
         unit = "ms" if rest >= _UNITS["ms"] else "µs" if rest >= _UNITS["us"] else "ns"
-        return f"{sign}{_decimal(rest, _UNITS[unit])}{unit}"
+        return f"{sign}{_format_decimal(rest, _UNITS[unit])}{unit}"
     minutes, rest = divmod(rest, _UNITS["m"])
     hours, minutes = divmod(minutes, 60)
-    text = f"{_decimal(rest, NANOSECONDS)}s"
+    text = f"{_format_decimal(rest, NANOSECONDS)}s"
     if hours:
         text = f"{hours}h{minutes}m{text}"
     elif minutes:
@@ -69,51 +69,51 @@ def format_ns(nanoseconds: int) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as Go prints a Duration; the inverse of parse_duration.
+    """Format seconds as Go prints a Duration; the inverse of parse_duration.
 
-    Exact to the nanosecond up to 52 days, and for whole seconds always: a float holds no more.
-    Raises ValueError for what an int64 of nanoseconds cannot hold, infinity and NaN included.
+    Exact to the nanosecond up to 52 days, and always for whole seconds: the precision of a float.
+    Raises ValueError for what an int64 of nanoseconds cannot hold, including infinity and NaN.
     """
     if not abs(seconds) <= MAX_NS / NANOSECONDS:
-        raise ValueError(f"{seconds!r} seconds are more than a duration can hold")
-    # The largest duration rounds up, as a float, to just more than an int64 holds.
+        raise ValueError(f"{seconds!r} seconds are out of range for a duration")
+    # As a float, the largest duration rounds up to just more than an int64 holds.
     return format_ns(max(MIN_NS, min(MAX_NS, round(Fraction(seconds) * NANOSECONDS))))
 
 
 def _parse_text(text: str) -> int:
     rest = text[1:] if text[:1] in ("-", "+") else text
-    if rest == "0":  # the one number that needs no unit
+    if rest == "0":  # the only number that needs no unit
         return 0
     if not rest:
-        raise _refused(text)
+        raise _error(text)
     total = 0
     position = 0
     while position < len(rest):
         part = _PART.match(rest, position)
         if part is None or not (part["whole"] or part["fraction"]):
-            raise _refused(text)
+            raise _error(text)
         total += _part_ns(part, text)
         position = part.end()
-    return _in_range(-total if text[0] == "-" else total, text)
+    return _require_range(-total if text[0] == "-" else total, text)
 
 
 def _part_ns(part: re.Match[str], text: str) -> int:
     if not part["unit"]:
-        raise _refused(text, "the unit is missing")
+        raise _error(text, "the unit is missing")
     unit = _UNITS.get(part["unit"])
     if unit is None:
-        raise _refused(text, f"unknown unit {reprlib.repr(part['unit'])}")
+        raise _error(text, f"unknown unit {reprlib.repr(part['unit'])}")
     whole = part["whole"].lstrip("0")
-    # No more digits than int64 has: int() refuses texts of thousands of digits in its own words.
+    # Checked first: int() rejects thousands of digits with an error of its own.
     if len(whole) > len(str(MAX_NS)):
-        raise _refused(text, "too large")
+        raise _error(text, "too large")
     return int(whole or "0") * unit + _fraction_ns(part["fraction"] or "", unit)
 
 
 def _fraction_ns(digits: str, unit: int) -> int:
-    """The part after the point, cut to whole nanoseconds, in float arithmetic as Go's.
+    """The fraction, truncated to whole nanoseconds, in float arithmetic like Go's.
 
-    Go drops the digits after the eighteenth or so, before they can matter.
+    Go ignores digits after about the eighteenth, which cannot matter.
     """
     value, scale = 0, 1.0
     for digit in digits:
@@ -123,19 +123,19 @@ def _fraction_ns(digits: str, unit: int) -> int:
     return int(float(value) * (float(unit) / scale))
 
 
-def _in_range(nanoseconds: int, value: object) -> int:
+def _require_range(nanoseconds: int, value: object) -> int:
     if not MIN_NS <= nanoseconds <= MAX_NS:
-        raise _refused(value, "too large")
+        raise _error(value, "too large")
     return nanoseconds
 
 
-def _refused(value: object, reason: str = "") -> ValueError:
+def _error(value: object, reason: str = "") -> ValueError:
     text = f"expected {EXPECTED}, got {reprlib.repr(value)}"
     return ValueError(f"{text}: {reason}" if reason else text)
 
 
-def _decimal(value: int, unit: int) -> str:
-    """value / unit, exactly, without trailing zeros."""
+def _format_decimal(value: int, unit: int) -> str:
+    """Format value / unit exactly, without trailing zeros."""
     whole, rest = divmod(value, unit)
     fraction = str(rest).rjust(len(str(unit)) - 1, "0").rstrip("0")
     return f"{whole}.{fraction}" if fraction else str(whole)

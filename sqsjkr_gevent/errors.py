@@ -1,4 +1,4 @@
-"""Every error the package raises on purpose. One base, one line each where the name says it all."""
+"""Every error the package raises on purpose, all with one base class."""
 
 
 class SqsjkrError(Exception):
@@ -6,7 +6,7 @@ class SqsjkrError(Exception):
 
 
 class ConfigError(SqsjkrError):
-    """The config cannot be used; the text names the key, the file and what to write instead."""
+    """The config is invalid; the text names the key, the file and what to write instead."""
 
 
 class StartError(SqsjkrError):
@@ -14,21 +14,21 @@ class StartError(SqsjkrError):
 
 
 class InvalidMessage(SqsjkrError):
-    """A message body does not fit; the text names the key and what was expected."""
+    """A message body is invalid; the text names the key and what was expected."""
 
 
 class DuplicatedMessage(SqsjkrError):
-    """The throttler knows this job as done."""
+    """The throttler has this job recorded as done."""
 
 
 class Held(SqsjkrError):
-    """Somebody else holds what was asked for.
+    """Another holder has the lease.
 
-    lapses_in: seconds until the holder's lease lapses if it is not renewed, as far as this
-    observer can tell; None where the holder has no lease.
-    holder: whoever holds it, as the store names it; None where that is not known.
-    free_in: seconds in which the holder's kicker expected, as it took this, to be through with all
-    its jobs that want it; None where it could not tell.
+    lapses_in: seconds until the holder's lease lapses unless renewed, as seen by this observer;
+    None if the holder has no lease.
+    holder: the holder's name in the store; None if unknown.
+    free_in: seconds in which the holder's kicker expected, when it took the lease, to finish all
+    its jobs that need it; None if it could not tell.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Held(SqsjkrError):
         self.free_in = free_in
 
     def of(self) -> str | None:
-        """The holder."""
+        """Returns the holder."""
         return self.holder
 
 
@@ -62,11 +62,11 @@ class OverLifeTime(SqsjkrError):
 
 
 class LeaseLost(SqsjkrError):
-    """A lease is no longer ours: it lapsed, or somebody took it over."""
+    """This kicker lost a lease: it lapsed, or another kicker took it over."""
 
 
 class StoreError(SqsjkrError):
-    """A lock or throttle store cannot be reached or refuses to answer."""
+    """A lock or throttle store cannot be reached or refuses a request."""
 
 
 class QueueError(SqsjkrError):
@@ -74,15 +74,15 @@ class QueueError(SqsjkrError):
 
 
 class AccessDenied(QueueError):
-    """SQS refuses a call for want of a permission."""
+    """SQS refuses a call because a permission is missing."""
 
 
 class ReceiptHandleInvalid(QueueError):
-    """The receipt handle has expired or was replaced; the message is no longer this receiver's."""
+    """The receipt handle expired or was replaced; this receiver no longer owns the message."""
 
 
 class Stopping(SqsjkrError):
-    """The kicker stops, and the job has not started."""
+    """The kicker is stopping, and the job has not started."""
 
 
 class GroupReturned(SqsjkrError):
@@ -90,12 +90,12 @@ class GroupReturned(SqsjkrError):
 
 
 class AttemptsExhausted(SqsjkrError):
-    """The job had its last attempt; only its dead letter is still to be sent."""
+    """The job has used all its attempts; only its dead letter remains to be sent."""
 
 
 class CannotExecute(SqsjkrError):
-    """The command cannot be executed by any host, as one longer than the system takes."""
+    """No host can execute the command, for example because it is too long."""
 
 
 class HostExhausted(SqsjkrError):
-    """This host is out of processes, descriptors or memory for now."""
+    """This host is temporarily out of processes, descriptors or memory."""

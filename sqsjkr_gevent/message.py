@@ -1,4 +1,4 @@
-"""A message as it was received, before anybody looks into its body."""
+"""A message as received, before its body is parsed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,12 +11,12 @@ class Message:
 
     id: MessageId, the same for every delivery.
     body: the text as sent.
-    receipt_handle: of the newest delivery; a redelivery replaces it.
+    receipt_handle: from the newest delivery; a redelivery replaces it.
     sent_at: SentTimestamp, epoch seconds with milliseconds.
     receive_count: ApproximateReceiveCount of the newest delivery.
-    group_id: MessageGroupId, None in a standard queue.
-    attributes: message attributes as boto3 gives them, forwarded to a dead-letter queue.
-    deleted: SQS confirmed the delete; only the queue sets it.
+    group_id: MessageGroupId; None in a standard queue.
+    attributes: message attributes in boto3's format, forwarded to a dead-letter queue.
+    deleted: whether SQS has confirmed the delete; set only by the queue.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Calls that may take their time, made in native threads, so that the hub goes on meanwhile."""
+"""Runs blocking calls in native threads so that they do not block the hub."""
 
 import signal
 from collections import deque
@@ -10,37 +10,37 @@ from gevent.hub import Waiter
 
 from .errors import HostExhausted
 
-# gevent's own would run in the hub.
+# The unpatched ones: gevent's would run in the hub.
 _start_thread = monkey.get_original("_thread", "start_new_thread")
 _SimpleQueue: Any = monkey.get_original("queue", "SimpleQueue")
 
 
 class Call:
-    """One call on its way to a thread and back. make() is for a subclass to write."""
+    """One call to make in a thread. Subclasses implement make()."""
 
     __slots__ = ("_waiter", "is_over", "raised")
 
     def __init__(self) -> None:
         self.is_over = False
-        #: What make() raised.
+        #: The exception that make() raised.
         self.raised: Exception | None = None
         self._waiter: Waiter[None] = Waiter()
 
     def make(self) -> None:
-        """What it does. In a thread nothing of gevent may be used."""
+        """Make the call. It runs in a native thread, so it must not use gevent."""
         raise NotImplementedError
 
     def make_here(self) -> None:
-        """Make it, in whatever thread; what it raises is kept."""
+        """Make the call in the current thread, and keep what it raises."""
         try:
             self.make()
-        except Exception as error:  # noqa: BLE001  (for whoever waits)
+        except Exception as error:  # noqa: BLE001  (kept for the caller)
             self.raised = error
 
     def wait(self) -> BaseException | None:
-        """Wait until the thread is done with it; answers what was raised in here meanwhile.
+        """Wait until the thread is done. Returns what was raised in this greenlet meanwhile.
 
-        Not to be cut short: until then the thread may use what the call refers to.
+        The wait cannot be interrupted: the thread may still use what the call refers to.
         """
         raised = None
         while not self.is_over:
@@ -51,13 +51,13 @@ class Call:
         return raised
 
     def done(self) -> None:
-        """In the hub: the thread is done with it."""
+        """Mark the call as over and wake its waiter. Called in the hub."""
         self.is_over = True
         self._waiter.switch(None)
 
 
 class Threads:
-    """Up to `number` threads. They start with the first call, and live until close()."""
+    """Up to `number` threads. They start with the first call and live until close()."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -68,24 +68,24 @@ class Threads:
         self._wake: Any = None
 
     def submit(self, call: Call) -> None:
-        """Have the call made; whoever wants to know when waits for it.
+        """Queue the call for a thread; use call.wait() to wait for it.
 
-        Raises HostExhausted where there is no thread, and none can be started now.
+        Raises HostExhausted if there is no thread and none can be started.
         """
         if self._alive < self._number:
             self._start()
-        # The hub has something to wait for while a call is under way, and not for ever.
+        # The watcher keeps the hub alive only while a call is under way.
         self._under_way += 1
         if self._under_way == 1:
             self._wake.ref = True
         self._calls.put(call)
 
     def close(self) -> None:
-        """End the threads, once they are through with what was submitted."""
+        """End the threads once they have made all submitted calls."""
         for _ in range(self._alive):
             self._calls.put(None)
         self._alive = 0
-        if self._wake is not None and not self._under_way:  # Else a thread will use it yet.
+        if self._wake is not None and not self._under_way:  # Otherwise a thread still needs it.
             self._wake.stop()
             self._wake.close()
             self._wake = None
@@ -100,7 +100,7 @@ class Threads:
             except RuntimeError as error:
                 if not self._alive:
                     raise HostExhausted(f"the host cannot start a thread: {error}") from error
-                return  # Fewer do as well; the next call tries for more.
+                return  # Fewer threads are enough; the next call tries again.
             self._alive += 1
 
     def _serve(self, wake: Any) -> None:

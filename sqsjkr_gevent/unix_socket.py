@@ -1,4 +1,4 @@
-"""Files of Unix sockets: a stale one is in nobody's way, a live one is somebody's."""
+"""Files of Unix sockets: long paths, and files left by processes that are gone."""
 
 import errno
 import os
@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-#: Bytes of a socket's path that the kernel takes, the last of them a NUL.
+#: Longest socket path the kernel accepts, in bytes, including the final NUL.
 #: https://man7.org/linux/man-pages/man7/unix.7.html
 _MAX_PATH = 108
 
 
 @contextmanager
 def short(path: Path) -> Iterator[str]:
-    """A path of the same file that fits into the address of a socket; it holds for the block.
+    """Yield a path of the same file that fits into a socket address; valid within the block.
 
-    Raises OSError where the directory cannot be opened.
+    Raises OSError if the directory cannot be opened.
     """
     if len(os.fsencode(path)) < _MAX_PATH:
         yield str(path)
@@ -29,12 +29,12 @@ def short(path: Path) -> Iterator[str]:
 
 
 def remove_stale(path: str) -> None:
-    """Remove a socket file that nobody listens on. Raises OSError for anything else there."""
+    """Remove a socket file that no process listens on. Raises OSError if it is anything else."""
     file = Path(path)
     if not file.exists():
         return
     if not file.is_socket():
-        raise OSError(errno.EEXIST, "there is a file that is no socket")
+        raise OSError(errno.EEXIST, "a file that is not a socket is there")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(path)

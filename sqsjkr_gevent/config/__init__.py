@@ -1,4 +1,4 @@
-"""The config: what may be in the file, how it is read, and the settings as typed values."""
+"""The config: reads it, checks it, and provides the settings as typed values."""
 
 from .config import Config
 from .sections import (

@@ -1,7 +1,6 @@
-"""What a value of the config may be: each check takes a value and gives the parsed one.
+"""Checks of config values: each takes a value and returns the parsed one.
 
-A check raises ValueError with a text that begins with "expected". Its `expected` is what the
-documentation says of the key.
+A check raises ValueError with a text that begins with "expected".
 """
 
 import difflib
@@ -16,19 +15,19 @@ Check = Callable[[object], Any]
 
 
 def wrong(expected: str, value: object) -> ValueError:
-    """The error for a value that is not what was expected."""
+    """The error for an unexpected value."""
     return ValueError(f"expected {expected}, got {reprlib.repr(value)}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean X?`, or all that is known where nothing is near."""
+    """`; did you mean X?`, or a list of all known names if none is close."""
     names = list(known)
     close = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(names)}"
+    return f"; did you mean {close[0]}?" if close else f"; known: {', '.join(names)}"
 
 
 def text(value: object) -> str:
-    """A string that is not blank, and that a program can be given (no NUL, valid Unicode)."""
+    """A string that is not blank and can be passed to a program (no NUL, valid Unicode)."""
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise wrong("text that is not blank", value)
     try:
@@ -39,12 +38,12 @@ def text(value: object) -> str:
 
 
 def optional(check: Check) -> Check:
-    """The same, and None for an empty string, as sqsjkr takes `profile = ""`."""
+    """The same check, but an empty string gives None, as in sqsjkr for `profile = ""`."""
     return lambda value: None if value == "" else check(value)
 
 
 def matching(pattern: str, expected: str) -> Check:
-    """Text of which all matches the pattern."""
+    """Text that matches the whole pattern."""
 
     def check(value: object) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value, re.ASCII):
@@ -55,7 +54,7 @@ def matching(pattern: str, expected: str) -> Check:
 
 
 def choice(*names: str, any_case: bool = False) -> Check:
-    """One of the names. any_case: in capitals as well, which the value then lacks."""
+    """One of the names. any_case: in upper case as well; the value is then in lower case."""
 
     def check(value: object) -> str:
         given = value.lower() if any_case and isinstance(value, str) else value
@@ -68,18 +67,18 @@ def choice(*names: str, any_case: bool = False) -> Check:
 
 
 def boolean(value: object) -> bool:
-    """true or false."""
+    """True or false."""
     if not isinstance(value, bool):
         raise wrong("true or false", value)
     return value
 
 
 def integer(low: int, high: int | None = None) -> Check:
-    """A whole number from low to high, both included."""
+    """A whole number from low to high, inclusive."""
     expected = f"a whole number of at least {low}" if high is None else f"{low} to {high}"
 
     def check(value: object) -> int:
-        # bool is an int to Python, not to TOML.
+        # bool is an int in Python, but not in TOML.
         if not isinstance(value, int) or isinstance(value, bool):
             raise wrong(expected, value)
         if value < low or (high is not None and value > high):
@@ -90,7 +89,7 @@ def integer(low: int, high: int | None = None) -> Check:
 
 
 def zero_as(default: int, check: Check) -> Check:
-    """The same, and the default for a 0, which is how sqsjkr's users leave a number out."""
+    """The same check, but 0 gives the default: in sqsjkr, 0 means "not set"."""
 
     def check_or_default(value: object) -> Any:
         is_zero = isinstance(value, int) and not isinstance(value, bool) and value == 0
@@ -102,9 +101,9 @@ def zero_as(default: int, check: Check) -> Check:
 def duration(
     low: float = 0, high: float | None = None, *, above: bool = False, whole: bool = False
 ) -> Check:
-    """Seconds from low to high; above: more than low; whole: no fraction (SQS takes none)."""
-    least = format_duration(low)
-    limits = f"more than {least}" if above else f"at least {least}"
+    """Seconds from low to high. above: more than low. whole: no fraction, which SQS rejects."""
+    minimum = format_duration(low)
+    limits = f"more than {minimum}" if above else f"at least {minimum}"
     if high is not None:
         limits += f" and at most {format_duration(high)}"
 

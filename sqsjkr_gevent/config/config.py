@@ -1,6 +1,6 @@
-"""The config: from a TOML file, from keywords, or from another one. Always checked, never changed.
+"""Config: made from a TOML file, from keywords or from another Config. Checked and immutable.
 
-Nothing here looks at files or the environment before it is called.
+Importing this module reads no files and no environment variables.
 """
 
 import dataclasses
@@ -42,7 +42,7 @@ _PORT = ("kicker", "stats_port")
 _SOCKET = ("kicker", "stats_socket")
 _REGION = ("account", "region")
 
-#: In the order in which sqsjkr asks for them.
+#: Required keys, in the order in which sqsjkr checks them, with a hint for the error.
 _REQUIRED = {
     ("sqs", "queue_name"): 'write queue_name = "..." under [sqs]',
     ("account", "id"): 'write id = "123456789012", the owner of the queue, under [account]',
@@ -52,7 +52,7 @@ _REQUIRED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """All settings of a kicker. Make one with load, loads or new, which check every value."""
+    """All settings of a kicker. Create one with load, loads or new, which check every value."""
 
     account: AccountSection
     sqs: SqsSection
@@ -70,7 +70,7 @@ class Config:
         environ: Mapping[str, str] | None = None,
         overrides: Mapping[str, object] | None = None,
     ) -> "Config":
-        """The config in a file. The arguments are those of loads; raises ConfigError."""
+        """Read the config from a file. Arguments as for loads; raises ConfigError."""
         return cls.loads(read_text(path), str(path), environ, overrides)
 
     @classmethod
@@ -81,49 +81,49 @@ class Config:
         environ: Mapping[str, str] | None = None,
         overrides: Mapping[str, object] | None = None,
     ) -> "Config":
-        """The config in a TOML text, templates and all.
+        """Read the config from a TOML text, after expanding its templates.
 
         origin: the name of the text in errors.
-        environ: the variables of templates, AWS_REGION and AWS_DEFAULT_REGION; None: os.environ.
-        overrides: of the command line, as {"account__region": "eu-west-1"}; they come before
-        what is in the text, and None means not given. A stats_port puts a stats_socket of the
-        text out of force, and the other way round.
+        environ: variables for the templates, AWS_REGION and AWS_DEFAULT_REGION; None: os.environ.
+        overrides: values from the command line, such as {"account__region": "eu-west-1"}; they
+        override the text, and None means not given. A stats_port also overrides a stats_socket in
+        the text, and vice versa.
         Raises ConfigError, which names the key, the origin, and what was expected.
         """
         environ = os.environ if environ is None else environ
         given = from_tables(parse_toml(expand(text, environ, origin), origin), origin)
-        _one_stats_address(given)
+        _require_one_stats_address(given)
         given = _overridden(given, from_overrides(overrides or {}, "command line"))
         return _build(given, origin, environ)
 
     @classmethod
     def new(cls, **keywords: object) -> "Config":
-        """The config given by keywords, with the checks and the values of a file.
+        """Create a config from keywords, with the same values and checks as in a file.
 
-        Every key is a keyword (queue_name, max_concurrent_num, wait_time=20, kill_grace="10s"),
-        with its section before it where two sections have it (locker_table, throttler_table) and
-        for account_id; every other one may be written so too (log_level). None means not given.
-        Raises ConfigError, with the nearest keyword for one that there is not.
+        Every key is a keyword: queue_name, max_concurrent_num, wait_time=20, kill_grace="10s".
+        account_id and keys that two sections share (locker_table, throttler_table) need the name
+        of their section as a prefix; for other keys it is optional (log_level). None means not
+        given. Raises ConfigError; for an unknown keyword, it suggests the closest one.
         """
         origin = "Config.new"
         given = from_keywords(keywords, origin)
-        _one_stats_address(given)
+        _require_one_stats_address(given)
         return _build(given, origin, os.environ)
 
     def replace(self, **overrides: object) -> "Config":
-        """A config with other values: replace(account__region="eu-west-1", log__level="debug").
+        """Copy with new values: replace(account__region="eu-west-1", log__level="debug").
 
-        None means leave it as it is. Raises ConfigError as loads does.
+        None means unchanged. Raises ConfigError, as loads does.
         """
         given = from_overrides(overrides, "Config.replace")
-        _one_stats_address(given)
+        _require_one_stats_address(given)
         sections: dict[str, Any] = {name: getattr(self, name) for name in SECTIONS}
         if _PORT in given:
             sections["kicker"] = dataclasses.replace(self.kicker, stats_socket=None)
         for (section, key), (value, origin) in given.items():
             parsed = check((section, key), value, origin)
             sections[section] = dataclasses.replace(sections[section], **{key: parsed})
-        return _checked_whole(Config(**sections), "Config.replace")
+        return _checked(Config(**sections), "Config.replace")
 
 
 def _build(given: Given, origin: str, environ: Mapping[str, str]) -> Config:
@@ -138,18 +138,18 @@ def _build(given: Given, origin: str, environ: Mapping[str, str]) -> Config:
     for (section, key), (value, where) in given.items():
         parsed[section][key] = check((section, key), value, where)
     sections: dict[str, Any] = {name: kind(**parsed[name]) for name, kind in SECTIONS.items()}
-    return _checked_whole(Config(**sections), origin)
+    return _checked(Config(**sections), origin)
 
 
-def _checked_whole(config: Config, origin: str) -> Config:
-    """What no key can be asked alone."""
+def _checked(config: Config, origin: str) -> Config:
+    """Return the config after the checks that involve more than one key."""
     sqs = config.sqs
     if sqs.delivery == "at_most_once" and sqs.queue_name.endswith(".fifo"):
-        # SQS gives a group's next message out once the one before it is deleted.
+        # SQS delivers a group's next message once the previous one is deleted.
         raise ConfigError(
-            f"{origin}: sqs.delivery: at_most_once deletes a message before its job runs, and a "
-            f"FIFO queue would then let two jobs of a group run at once: set at_least_once, or "
-            f"take a standard queue"
+            f"{origin}: sqs.delivery: at_most_once deletes a message before its job runs, so two "
+            f"jobs of a group in a FIFO queue could run at once: set at_least_once, or use a "
+            f"standard queue"
         )
     retry = config.retry
     if retry.backoff > retry.max_backoff:
@@ -160,17 +160,17 @@ def _checked_whole(config: Config, origin: str) -> Config:
     return config
 
 
-def _one_stats_address(given: Given) -> None:
-    # 0 and "" are how sqsjkr's users leave one of them out.
+def _require_one_stats_address(given: Given) -> None:
+    # In sqsjkr, 0 and "" mean "not set".
     both = [given[name] for name in (_PORT, _SOCKET) if name in given]
     if len(both) == 2 and all(value not in (0, "") for value, _ in both):
         raise ConfigError(
-            f"{both[0][1]}: kicker.stats_port and kicker.stats_socket: expected one of them"
+            f"{both[0][1]}: kicker.stats_port and kicker.stats_socket: expected only one of them"
         )
 
 
 def _overridden(given: Given, overrides: Given) -> Given:
-    _one_stats_address(overrides)
-    dropped = {_PORT: _SOCKET, _SOCKET: _PORT}
-    hidden = [other for one, other in dropped.items() if one in overrides]
-    return {name: one for name, one in given.items() if name not in hidden} | overrides
+    _require_one_stats_address(overrides)
+    alternatives = {_PORT: _SOCKET, _SOCKET: _PORT}
+    dropped = [other for name, other in alternatives.items() if name in overrides]
+    return {name: one for name, one in given.items() if name not in dropped} | overrides

@@ -1,7 +1,7 @@
-"""The names of the config: which sections and keys there are, and what else they are called.
+"""The names of sections and keys in their three spellings.
 
-In a file a key is [section] key. Config.new takes `key`, where only one section has it, and
-`section_key` always. Overrides are written section__key.
+In a file, a key is [section] key. Config.new accepts `section_key`, and `key` if only one section
+has it. Overrides are written section__key.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from .sections import (
 
 #: Section and key.
 Name = tuple[str, str]
-#: What was given, and where (a file, the command line), for errors.
+#: The given values, each with its origin (a file, the command line) for errors.
 Given = dict[Name, tuple[object, str]]
 
 SECTIONS: Mapping[str, type] = {
@@ -45,16 +45,16 @@ CHECKS: Mapping[Name, Check] = {
 
 _TIMES = Counter(key for _, key in CHECKS)
 
-#: The keywords of Config.new. `id` alone would not say whose.
+#: The keywords of Config.new. `id` alone would be ambiguous.
 KEYWORDS: Mapping[str, Name] = {f"{section}_{key}": (section, key) for section, key in CHECKS} | {
     key: (section, key) for section, key in CHECKS if _TIMES[key] == 1 and key != "id"
 }
 
 
 def from_tables(tables: Mapping[str, object], origin: str) -> Given:
-    """What a TOML file gives, names in any case, as sqsjkr takes them.
+    """The values of a TOML file. As in sqsjkr, the case of names does not matter.
 
-    ConfigError for a name that is none, and for one that is there in two spellings.
+    Raises ConfigError for an unknown name, and for one that appears in two spellings.
     """
     given: Given = {}
     for section, written in _spellings(tables, "[{}]", origin).items():
@@ -71,18 +71,18 @@ def from_tables(tables: Mapping[str, object], origin: str) -> Given:
 
 
 def _spellings(table: Mapping[str, object], form: str, origin: str) -> dict[str, str]:
-    """Each name in lower case, and as it is written. form: how an error shows a name."""
+    """Map each name in lower case to its spelling. form: how an error shows a name."""
     written: dict[str, str] = {}
     for name in table:
         other = written.setdefault(name.lower(), name)
         if other != name:
             both = f"{form.format(other)} and {form.format(name)}"
-            raise ConfigError(f"{origin}: {both} are the same: write one of them")
+            raise ConfigError(f"{origin}: {both} are the same: write only one of them")
     return written
 
 
 def from_keywords(keywords: Mapping[str, object], origin: str) -> Given:
-    """What Config.new is given; None is not given. ConfigError for a keyword that is none."""
+    """The values given to Config.new; None: not given. Raises ConfigError for unknown keywords."""
     given: Given = {}
     for keyword, value in keywords.items():
         name = KEYWORDS.get(keyword)
@@ -97,7 +97,7 @@ def from_keywords(keywords: Mapping[str, object], origin: str) -> Given:
 
 
 def from_overrides(overrides: Mapping[str, object], origin: str) -> Given:
-    """What section__key=value gives; None is not given. ConfigError for a name that is none."""
+    """The values of section__key=value; None: not given. Raises ConfigError for unknown names."""
     names = {f"{section}__{key}": (section, key) for section, key in CHECKS}
     for override in overrides:
         if override not in names:
@@ -110,7 +110,7 @@ def from_overrides(overrides: Mapping[str, object], origin: str) -> Given:
 
 
 def check(name: Name, value: object, origin: str) -> object:
-    """The parsed value; ConfigError with the key and the origin where it does not fit."""
+    """Parse the value. Raises ConfigError, which names the key and the origin."""
     try:
         return CHECKS[name](value)
     except ValueError as error:
@@ -120,11 +120,12 @@ def check(name: Name, value: object, origin: str) -> object:
 def _unknown_section(section: str, table: object, origin: str) -> ConfigError:
     if isinstance(table, Mapping):
         return ConfigError(f"{origin}: unknown section [{section}]{nearest(section, SECTIONS)}")
-    return ConfigError(f"{origin}: the key {section} is in no section{_near('', section.lower())}")
+    near = _near("", section.lower())
+    return ConfigError(f"{origin}: the key {section} is outside any section{near}")
 
 
 def _near(section: str, key: str) -> str:
-    """The nearest key: of the same section, else the same key of another one."""
+    """Suggest the same key in another section, else the closest key in this one."""
     own = [name for where, name in CHECKS if where == section]
     elsewhere = [f"{where}.{name}" for where, name in CHECKS if name == key]
     if elsewhere:

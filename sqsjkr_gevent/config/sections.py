@@ -1,12 +1,13 @@
-"""The sections of the config: every key with its check, its default and its meaning.
+"""The sections of the config: every key with its check and its default.
 
-This is the one table: the readers of config.py, the keywords of Config.new and the tests go by
-it. All durations are seconds.
+The readers in config.py, the keywords of Config.new and the tests use this table. All durations
+are in seconds.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..levels import LEVELS
 from .checks import Check, boolean, choice, duration, integer, matching, optional, text, zero_as
 from .values import (
     account_id,
@@ -21,34 +22,34 @@ from .values import (
     web_url,
 )
 
-#: SQS hides no message longer than 12 hours, and waits no longer than 20 seconds for one.
+#: Limits of SQS: a visibility timeout of 12 hours, and 20 seconds of waiting for a message.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_VISIBILITY = 12 * 3600
 MAX_WAIT = 20
 #: SQS keeps a message from 60 seconds to 14 days (MessageRetentionPeriod, the same page).
 MIN_RETENTION = 60
 MAX_RETENTION = 14 * 24 * 3600
-#: Those of sqsjkr, for a 0 as well.
+#: The defaults of sqsjkr, also used for 0.
 SLOTS = 20
 STATS_PORT = 8061
-#: Seconds; ends are removed once a minute.
+#: Seconds; old ends are removed once a minute.
 MIN_KEEP = 60
 
 QUEUE_NAME = matching(
     r"[A-Za-z0-9_-]{1,80}|[A-Za-z0-9_-]{1,75}\.fifo",
-    "a queue name: up to 80 letters, digits, - and _, and .fifo at the end of a FIFO queue's",
+    "a queue name: up to 80 letters, digits, - and _; that of a FIFO queue ends with .fifo",
 )
 REGION = matching(r"[A-Za-z0-9-]{1,63}", "the name of a region, such as ap-northeast-1")
 
 
 def key(check: Check, **default: Any) -> Any:
-    """A key of a section. Without a default it is required."""
+    """A key of a section; required if it has no default."""
     return field(metadata={"check": check}, **default)
 
 
 @dataclass(frozen=True, kw_only=True)
 class AccountSection:
-    """[account]: whose queue it is, and how to reach it."""
+    """[account]: the AWS account of the queue, and how to reach it."""
 
     id: str = key(account_id)
     region: str = key(optional(REGION))
@@ -70,7 +71,7 @@ class SqsSection:
 
 @dataclass(frozen=True, kw_only=True)
 class KickerSection:
-    """[kicker]: how jobs are run. Where stats_socket is set, stats_port is not used."""
+    """[kicker]: how jobs are run. stats_port is not used if stats_socket is set."""
 
     max_concurrent_num: int = key(zero_as(SLOTS, integer(1)), default=SLOTS)
     life_time_trigger: str | None = key(optional(text), default=None)
@@ -90,19 +91,27 @@ class KickerSection:
 
     @property
     def port(self) -> int:
-        """The stats_port as it is bound to: 0 is any that is free."""
+        """The stats_port as a number; 0: any free port."""
         return 0 if self.stats_port == "any" else self.stats_port
 
     @property
+    def stats_address(self) -> str:
+        """The socket's path, or host:port, for messages and URLs."""
+        if self.stats_socket is not None:
+            return self.stats_socket
+        host = f"[{self.stats_host}]" if ":" in self.stats_host else self.stats_host
+        return f"{host}:{self.stats_port}"
+
+    @property
     def is_open(self) -> bool:
-        """Whether others than those on this host can see commands and outputs, without a token."""
+        """Whether other hosts can read commands and outputs without a token."""
         local = self.stats_socket is not None or is_loopback(self.stats_host)
         return not local and self.stats_token is None
 
 
 @dataclass(frozen=True, kw_only=True)
 class LockerSection:
-    """[locker]: where locks are kept. With sqlite, table is the path of the file."""
+    """[locker]: where locks are stored. With sqlite, table is the path of a file."""
 
     backend: str = key(backend_name, default="dynamodb")
     table: str = key(text, default="sqsjkr")
@@ -112,7 +121,7 @@ class LockerSection:
 
 @dataclass(frozen=True, kw_only=True)
 class ThrottlerSection:
-    """[throttler]: where done jobs are remembered. retention None: as long as the queue keeps."""
+    """[throttler]: where done jobs are recorded. retention None: the queue's retention period."""
 
     backend: str = key(backend_name, default="dynamodb")
     table: str = key(text, default="sqsjkr")
@@ -121,7 +130,7 @@ class ThrottlerSection:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrySection:
-    """[retry]: which failed jobs are run again, and when."""
+    """[retry]: which failed jobs are retried, and when."""
 
     exit_codes: tuple[int, ...] | Literal["any"] = key(exit_code_list, default=())
     max_attempts: int = key(integer(1), default=5)
@@ -131,7 +140,7 @@ class RetrySection:
 
 @dataclass(frozen=True, kw_only=True)
 class HistorySection:
-    """[history]: the ends of jobs. path None: the last thousand, in memory."""
+    """[history]: where the ends of jobs are kept. path None: the last thousand, in memory."""
 
     path: str | None = key(optional(text), default=None)
     keep: float = key(days(MIN_KEEP), default=7 * 86400.0)
@@ -139,9 +148,7 @@ class HistorySection:
 
 @dataclass(frozen=True, kw_only=True)
 class LogSection:
-    """[log]: what is written, and how."""
+    """[log]: the level and format of the log."""
 
-    level: str = key(
-        choice("debug", "info", "warn", "warning", "error", any_case=True), default="info"
-    )
+    level: str = key(choice(*LEVELS, any_case=True), default="info")
     format: str = key(choice("text", "json"), default="text")

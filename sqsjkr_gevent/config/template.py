@@ -1,7 +1,7 @@
-"""The templates of a config file: `{{ must_env "NAME" | json_escape }}` and the like.
+"""The templates of a config file, such as `{{ must_env "NAME" | json_escape }}`.
 
-The three functions of github.com/kayac/go-config, in pipelines of Go's text/template. It is plain
-text substitution, done before anybody looks at the text as TOML.
+It supports the three functions of github.com/kayac/go-config, in pipelines of Go's text/template.
+This is plain text substitution, done before the text is parsed as TOML.
 """
 
 import json
@@ -10,19 +10,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..errors import ConfigError
 
-#: What Go takes for white space, in an action and beside one.
+#: White space in Go, inside an action and next to one.
 _BLANK = r"[ \t\r\n]"
 
 _COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-#: An interpreted string, which ends on its line, or a raw one, which may not hold a backtick.
+#: An interpreted string, on a single line, or a raw string, without backticks.
 _STRING = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"|`[^`]*`')
 _ARGUMENT_FOLLOWS = re.compile(rf"{_BLANK}+(?=[\"`(])")
 _PIPE = re.compile(rf"{_BLANK}*\|{_BLANK}*")
 _OPENING = re.compile(rf"\({_BLANK}*")
 _CLOSING = re.compile(rf"{_BLANK}*\)")
 _BLANKS = re.compile(rf"{_BLANK}*")
-#: The trim markers {{- and -}} take the white space beside them away; they need a space inside.
+#: The trim markers {{- and -}} remove the white space next to them; they need a space inside.
 _TRIM = re.compile(rf"-{_BLANK}")
 _END = re.compile(rf"{_BLANK}*?(?:{_BLANK}-\}}\}}{_BLANK}*|\}}\}})")
 
@@ -33,14 +33,14 @@ _ESCAPE = re.compile(
 )
 _PLAIN = dict(zip(b'abfnrtv\\"', b'\a\b\f\n\r\t\v\\"', strict=True))
 
-#: What Go's encoding/json escapes beside what JSON must; the last are bytes that are no UTF-8.
+#: What Go's encoding/json also escapes, beyond what JSON requires; the last are invalid UTF-8.
 _ALSO_ESCAPED = re.compile("[<>&\u2028\u2029\ud800-\udfff]")
 
 
 def expand(text: str, environ: Mapping[str, str], origin: str = "<string>") -> str:
-    """The text with every {{ ... }} replaced by what it stands for.
+    """Replace every {{ ... }} in the text with its value.
 
-    environ: where variables are looked up.  origin: the file's name, for errors.
+    environ: the environment variables.  origin: the file's name, for errors.
     Raises ConfigError, with the line, for wrong syntax, an unknown function, and a must_env
     whose variable is not set.
     """
@@ -48,7 +48,7 @@ def expand(text: str, environ: Mapping[str, str], origin: str = "<string>") -> s
 
 
 class _Template:
-    """A text that is read once, from its start to its end; _at is how far."""
+    """A text that is read once from start to end. _at: the position. _action: the last {{."""
 
     def __init__(self, text: str, environ: Mapping[str, str], origin: str) -> None:
         self._text = text
@@ -75,14 +75,14 @@ class _Template:
         return "".join(done)
 
     def _pipeline(self) -> str:
-        """One command, or several, of which each gives the next one its last argument."""
+        """One or more commands; each one's value is the last argument of the next."""
         value = self._command([])
         while self._take(_PIPE) is not None:
             value = self._command([value])
         return value
 
     def _command(self, piped: Sequence[str]) -> str:
-        """A function and its arguments, or one value, which takes nothing from a pipe."""
+        """A function with its arguments, or a single value, which cannot follow a pipe."""
         name = self._take(_NAME)
         if name is None:
             if piped:
@@ -93,7 +93,7 @@ class _Template:
             args.append(self._value())
         call = _FUNCTIONS.get(name)
         if call is None:
-            raise self._wrong(f"unknown function {name!r}; there are {', '.join(_FUNCTIONS)}")
+            raise self._wrong(f"unknown function {name!r}; known: {', '.join(_FUNCTIONS)}")
         try:
             return call(self._environ, [*args, *piped])
         except ValueError as error:
@@ -115,7 +115,7 @@ class _Template:
             raise self._wrong(f"wrong escape in the string {quoted}: {error}") from None
 
     def _take(self, pattern: re.Pattern[str]) -> str | None:
-        """What stands here, if it matches; it is read then."""
+        """Read the text here that matches the pattern; None if it does not match."""
         found = pattern.match(self._text, self._at)
         if found is None:
             return None
@@ -135,12 +135,12 @@ class _Template:
 
 
 def _env(environ: Mapping[str, str], args: Sequence[str]) -> str:
-    """The first variable that is not empty, else the last argument itself."""
+    """The first of the named variables that is not empty, else the last argument itself."""
     return next(filter(None, map(environ.get, args)), args[-1] if args else "")
 
 
 def _must_env(environ: Mapping[str, str], args: Sequence[str]) -> str:
-    """The variable, which may be empty, but has to be set."""
+    """The named variable, which must be set, but may be empty."""
     if len(args) != 1:
         raise ValueError(f"must_env takes one name, got {len(args)}")
     if args[0] not in environ:
@@ -149,9 +149,9 @@ def _must_env(environ: Mapping[str, str], args: Sequence[str]) -> str:
 
 
 def _json_escape(_: Mapping[str, str], args: Sequence[str]) -> str:
-    """The text as JSON has it between quotes, escaped as Go does."""
+    """The text escaped as in a JSON string, in the same way as Go, without quotes."""
     if len(args) != 1:
-        raise ValueError(f"json_escape takes one text, got {len(args)}")
+        raise ValueError(f"json_escape takes one argument, got {len(args)}")
     return _ALSO_ESCAPED.sub(_in_hex, json.dumps(args[0], ensure_ascii=False)[1:-1])
 
 
@@ -168,11 +168,11 @@ _FUNCTIONS: Mapping[str, Callable[[Mapping[str, str], Sequence[str]], str]] = {
 
 
 def _unquote(quoted: str) -> str:
-    """The value of a Go string literal; ValueError where it has none."""
+    """The value of a Go string literal; raises ValueError if it is invalid."""
     inner = quoted[1:-1]
     if quoted[0] == "`":
         return inner.replace("\r", "")
-    # Bytes, since \x and octal escapes in Go are bytes of UTF-8.
+    # As bytes, since \x and octal escapes in Go are bytes of UTF-8.
     return _ESCAPE.sub(_escaped, inner.encode()).decode()
 
 
@@ -184,5 +184,5 @@ def _escaped(escape: re.Match[bytes]) -> bytes:
     if escape["byte"]:
         return bytes([int(escape["byte"], 16)])
     if escape["wrong"] is not None:
-        raise ValueError(f"Go knows no {escape[0].decode(errors='replace')}")
+        raise ValueError(f"Go has no escape {escape[0].decode(errors='replace')}")
     return chr(int(escape["u4"] or escape["u8"], 16)).encode()

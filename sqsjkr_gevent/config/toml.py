@@ -1,4 +1,4 @@
-"""From a file to the tables in it: read, decode, parse, and say where it fails."""
+"""Reads a TOML file into its tables; errors name the line."""
 
 import re
 from collections.abc import Mapping
@@ -9,19 +9,19 @@ import toml
 
 from ..errors import ConfigError
 
-#: A section that is appended to see whether the text before it was complete.
+#: A section appended to the text to find out whether the text is complete.
 _SENTINEL = "sqsjkr-gevent-end"
 
-#: What the toml package says, and what it means to somebody who looks at the file.
+#: Error messages of the toml package, and plainer ones to replace them.
 _NO_VALUE = r"(invalid literal for int\(\) with base 0|could not convert string to float):"
 _PLAINER = (
-    (r"What\? (.*?) already exists\?.*", r"\1 is there twice"),
+    (r"What\? (.*?) already exists\?.*", r"\1 is defined twice"),
     (_NO_VALUE, "neither a number nor text in quotes:"),
 )
 
 
 def read_text(path: str | Path) -> str:
-    """The text of a file, which has to be UTF-8; raises ConfigError where it cannot be read."""
+    """Read a UTF-8 file; raises ConfigError if that fails."""
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
@@ -37,16 +37,16 @@ def read_text(path: str | Path) -> str:
 
 
 def parse_toml(text: str, origin: str) -> Mapping[str, Any]:
-    """The tables of a TOML text; raises ConfigError with the line where it is none."""
+    """Parse a TOML text into its tables; raises ConfigError, which names the line."""
     try:
         tables: dict[str, Any] = dict(toml.loads(text))
     except toml.TomlDecodeError as error:
         raise _error(origin, error.lineno, error.msg) from None
     except Exception as error:  # noqa: BLE001
-        # The package's own faults, IndexError and TypeError among them, on some wrong texts.
+        # On some invalid texts the package itself fails, for example with IndexError or TypeError.
         raise _error(origin, _failing_line(text), f"cannot be parsed ({error})") from None
     if not _is_complete(text):
-        # The package ends an array at the end of the file, and drops what is open in it.
+        # At the end of the file, the package closes an open array and drops its last value.
         raise _error(origin, len(text.splitlines()), "the file ends within a list: ] is missing")
     return tables
 
@@ -59,13 +59,13 @@ def _is_complete(text: str) -> bool:
 
 
 def _failing_line(text: str) -> int:
-    """The first line with which the package fails as it does on the whole text."""
+    """The first line at which the package itself fails."""
     lines = text.splitlines()
     for count in range(1, len(lines)):
         try:
             toml.loads("\n".join(lines[:count]))
         except toml.TomlDecodeError:
-            continue  # cut within a value
+            continue  # the cut is within a value
         except Exception:  # noqa: BLE001 (as above)
             return count
     return len(lines)

@@ -1,4 +1,4 @@
-"""The checks of single keys of the config, built on those of config_checks."""
+"""Checks of particular config keys, built on the general ones in checks.py."""
 
 import re
 from ipaddress import ip_address
@@ -13,9 +13,9 @@ _CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
 def account_id(value: object) -> str:
-    """An account id: text, as in sqsjkr, or the number of twelve digits it is at AWS.
+    """An account id: text, as in sqsjkr, or a number of twelve digits, as at AWS.
 
-    Fewer digits without quotes are refused: TOML has lost the leading zeros by then.
+    A number with fewer digits is rejected: without quotes, its leading zeros are lost.
     """
     if isinstance(value, int) and 10**11 <= value < 10**12:
         return str(value)
@@ -25,7 +25,7 @@ def account_id(value: object) -> str:
 
 
 def backend_name(value: object) -> str:
-    """The name of a backend, or "package.module:Class"."""
+    """The name of a backend, or "package.module:Class" for a custom one."""
     if isinstance(value, str) and (value in BACKENDS or _CLASS_PATH.fullmatch(value)):
         return value
     near = nearest(value, BACKENDS) if isinstance(value, str) else ""
@@ -47,7 +47,7 @@ def web_url(value: object) -> str:
 
 
 def port_or_any(value: object) -> int | Literal["any"]:
-    """A TCP port, or "any": one that is free, which the system chooses."""
+    """A TCP port, or "any": a free one that the system chooses."""
     if value == "any":
         return "any"
     try:
@@ -57,15 +57,15 @@ def port_or_any(value: object) -> int | Literal["any"]:
 
 
 def token(value: object) -> str:
-    """What a client shows to be let in; it has to fit into a header of HTTP."""
+    """An access token, which must fit into an HTTP header."""
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]{8,}", value):
-        # Not the value: it is a secret.
-        raise ValueError("expected 8 or more letters, digits and signs of ASCII, without blanks")
+        # Without the value, which is a secret.
+        raise ValueError("expected at least 8 printable ASCII characters, without spaces")
     return value
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this host can connect to an address, as far as its text tells."""
+    """Whether a host name or address is clearly reachable from this host only."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -73,7 +73,7 @@ def is_loopback(host: str) -> bool:
 
 
 def days(low: float) -> Check:
-    """Seconds, at least `low`, of a duration, or of whole days such as "7d"."""
+    """Seconds, at least `low`, from a duration or from whole days such as "7d"."""
     seconds = duration(low)
 
     def check(value: object) -> float:
@@ -95,7 +95,7 @@ def exit_code_list(value: object) -> tuple[int, ...] | Literal["any"]:
 
 
 def host_names(value: object) -> tuple[str, ...]:
-    """A list of the names of hosts, without ports."""
+    """A list of host names, without ports."""
     try:
         return tuple(str(_host_name(name)) for name in _list(value))
     except ValueError:
@@ -103,7 +103,7 @@ def host_names(value: object) -> tuple[str, ...]:
 
 
 def inherited_names(value: object) -> bool | tuple[str, ...]:
-    """True for the whole environment, or the names of the variables; false is no names."""
+    """True for the whole environment, else the names of the variables; false: no names."""
     if isinstance(value, bool):
         return value or ()
     try:
@@ -112,8 +112,8 @@ def inherited_names(value: object) -> bool | tuple[str, ...]:
         raise wrong("true, false or a list of variable names", value) from None
 
 
-_host_name = matching(r"[A-Za-z0-9._-]+", "the name of a host")
-_variable_name = matching(r"[^=\0]+", "the name of a variable")
+_host_name = matching(r"[A-Za-z0-9._-]+", "a host name")
+_variable_name = matching(r"[^=\0]+", "a variable name")
 
 
 def _list(value: object) -> list[Any] | tuple[Any, ...]:

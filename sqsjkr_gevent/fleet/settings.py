@@ -15,6 +15,7 @@ from gunicorn.errors import HaltServer
 
 from ..config import Config
 from ..errors import ConfigError, StartError
+from ..levels import LEVELS
 from ..signals import STRAY, deadly, ignore
 from ..unix_socket import remove_stale
 from .fleet import Fleet
@@ -37,7 +38,6 @@ REPLACED = 70
 #: Seconds before a worker that cannot start, or be made, is tried again, in a fleet that was up.
 AGAIN_IN = 5.0
 
-_LEVELS = {"debug": "DEBUG", "info": "INFO", "warn": "WARNING", "warning": "WARNING"}
 
 #: gunicorn executes its config file anew at each reload; this is what stays.
 _fleets: list[Fleet] = []
@@ -99,7 +99,7 @@ def _umask() -> int:
 
 
 def _log(config: Config) -> dict[str, Any]:
-    level = _LEVELS.get(config.log.level, "ERROR")
+    level = LEVELS[config.log.level]
     return {
         "version": 1,
         "disable_existing_loggers": False,

@@ -1,4 +1,4 @@
-"""What a message asks for (a Job), and how a job can end (an Outcome). Pure: no clock, no I/O."""
+"""A Job, as a message requests it, and the Outcomes it can have. Pure: no clock, no I/O."""
 
 from .job import Job
 from .outcome import CAUSES, Ending, Outcome, Settle, cause_of, outcome_of

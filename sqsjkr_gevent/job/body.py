@@ -1,7 +1,7 @@
-"""The body of a message: JSON text to checked values, one key at a time.
+"""Parses the body of a message, JSON text, and checks its values.
 
-Each check takes a value that is there (not null) and raises InvalidMessage, which names the
-key and what was expected. Values of `command` and `envs` are never shown: they can be secrets.
+Each check takes a value that is present (not null) and raises InvalidMessage, which names the key
+and what was expected. Values of `command` and `envs` are never shown: they can be secrets.
 """
 
 import json
@@ -17,10 +17,10 @@ KEYS = frozenset(TABLE)
 
 
 def parse_body(body: str) -> Mapping[str, Any]:
-    """The JSON object in a body, without the keys that are null, for null means absent.
+    """Parse the JSON object in a body; null keys count as absent and are left out.
 
-    A key written twice has its last value, and one that is written in other letters (`Command`)
-    is the same key, both as Go's encoding/json has it. Raises InvalidMessage.
+    As in Go's encoding/json, the last value of a repeated key counts, and the case of a known key
+    does not matter (`Command`). Raises InvalidMessage.
     """
     try:
         value = json.loads(body, parse_constant=_refuse_constant, parse_int=_parse_int)
@@ -32,15 +32,15 @@ def parse_body(body: str) -> Mapping[str, Any]:
         raise InvalidMessage("the body is nested too deeply") from None
     if not isinstance(value, dict):
         raise InvalidMessage(f"the body: expected a JSON object, got {_kind(value)}")
-    return {_known(key): one for key, one in value.items() if one is not None}
+    return {_normalized(key): one for key, one in value.items() if one is not None}
 
 
 def string(key: str, value: object) -> str:
-    """A string that a process and a store can be given."""
+    """Check for a string that processes and stores accept."""
     if not isinstance(value, str):
         raise InvalidMessage(f"{key}: expected a string, got {_kind(value)}")
     if "\0" in value:
-        raise InvalidMessage(f"{key}: expected text without NUL characters: none can be executed")
+        raise InvalidMessage(f"{key}: expected text without NUL characters")
     try:
         value.encode()
     except UnicodeEncodeError as error:
@@ -51,14 +51,14 @@ def string(key: str, value: object) -> str:
 
 
 def boolean(key: str, value: object) -> bool:
-    """true or false."""
+    """Check for true or false."""
     if not isinstance(value, bool):
         raise InvalidMessage(f"{key}: expected true or false, got {_kind(value)}")
     return value
 
 
 def seconds(key: str, value: object) -> float:
-    """Seconds of an integer or a Go duration string."""
+    """Convert an integer or a Go duration string to seconds."""
     try:
         return parse_duration(value)
     except ValueError as error:
@@ -66,9 +66,9 @@ def seconds(key: str, value: object) -> float:
 
 
 def environment(body: Mapping[str, Any]) -> dict[str, str]:
-    """What `envs` or `env` gives: sqsjkr reads the first, its README names the second.
+    """The variables in `envs` or `env`: sqsjkr reads `envs`, its README documents `env`.
 
-    A value that is null is the empty string, as Go's encoding/json has it.
+    A null value is the empty string, as in Go's encoding/json.
     """
     if "envs" in body and "env" in body:
         raise InvalidMessage("envs and env: expected one of them, got both")
@@ -79,7 +79,7 @@ def environment(body: Mapping[str, Any]) -> dict[str, str]:
     for name in value:
         if not name or "=" in name:
             raise InvalidMessage(
-                f"{key}: expected names that are not empty and without =, got {reprlib.repr(name)}"
+                f"{key}: expected names that are not empty and have no =, got {reprlib.repr(name)}"
             )
     return {
         string(f"a name in {key}", name): string(
@@ -89,24 +89,24 @@ def environment(body: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
-def _known(key: str) -> str:
+def _normalized(key: str) -> str:
     lower = key.lower()
     return lower if lower in KEYS else key
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise InvalidMessage(f"the body is not JSON: {name} is no JSON number")
+    raise InvalidMessage(f"the body is not JSON: {name} is not a JSON number")
 
 
 def _parse_int(digits: str) -> int | float:
     try:
         return int(digits)
-    except ValueError:  # thousands of digits; Python refuses them, JSON does not
+    except ValueError:  # thousands of digits: valid JSON, but too many for int()
         return float(digits)
 
 
 def _kind(value: object) -> str:
-    """What JSON calls the value. Not its text: that can be a secret."""
+    """The JSON type of the value. Not its text: that can be a secret."""
     if isinstance(value, str):
         return "a string"
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A job: what the body of a message asks for. Pure: no clock, no process, no network."""
+"""A job, as the body of a message requests it. Pure: no clock, no process, no network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One command to run, and the conditions of it.
+    """A command to run, and its conditions.
 
     id: the id of its message.
     command: run as `sh -c COMMAND`; never blank.
-    env: added to the environment of the command.
-    event_id: its name in logs and locks; the id where the body gives none.
-    life_time: seconds from sent_at until it must have started; negative: always over.
+    env: variables added to the command's environment.
+    event_id: its name in logs and locks; by default, the id.
+    life_time: seconds after sent_at within which it must start; negative: always expired.
     lock_id: only one job with this id runs at a time.
-    abort_if_locked: give up where that one is locked, instead of waiting.
-    life_time_trigger_enabled: false where the body has disable_life_time_trigger.
-    timeout: longest run of the command, seconds.
-    kill_over_life_time: life_time bounds the run as well.
+    abort_if_locked: give up if the lock is taken, instead of waiting.
+    life_time_trigger_enabled: false if the body sets disable_life_time_trigger.
+    timeout: longest run of the command, in seconds.
+    kill_over_life_time: whether life_time limits the run as well.
     sent_at: epoch seconds.  receive_count, group_id: as in Message.
     """
 
@@ -47,15 +47,15 @@ class Job:
     def from_message(
         cls, message: Message, *, kill_over_life_time: bool = False, timeout: float = 0
     ) -> "Job":
-        """The job a message asks for.
+        """The job that a message requests.
 
-        kill_over_life_time, timeout (seconds, 0: none): for a body that does not say.
-        Raises InvalidMessage, which names the key and what was expected, and nothing else.
+        kill_over_life_time, timeout (seconds, 0: none): defaults for a body without these keys.
+        Raises InvalidMessage, which names the key and what was expected, and no other error.
         """
         body = parse_body(message.body)
         unknown = sorted(body.keys() - KEYS)
         if unknown:
-            # Names only, since values can be secrets, and not all of thousands.
+            # Names only, since values can be secrets; and there could be thousands.
             log.debug("unknown keys in a message", message_id=message.id, keys=unknown[:20])
         return cls(
             id=message.id,
@@ -79,16 +79,16 @@ class Job:
 
     @classmethod
     def check(cls, body: str) -> tuple[str, ...]:
-        """Raises InvalidMessage where a body would be invalid; gives its unknown keys.
+        """Check a body before it is sent. Returns its unknown keys; raises InvalidMessage.
 
-        For a sender: an unknown key does no harm, but may be a slip of the pen.
+        An unknown key does no harm, but may be a typo.
         """
         cls.from_message(Message(id="-", body=body, receipt_handle="", sent_at=0))
         return tuple(sorted(parse_body(body).keys() - KEYS))
 
     @property
     def expires_at(self) -> float | None:
-        """Epoch seconds after which the job must not start; None: it always may."""
+        """Epoch seconds after which the job must not start; None: no limit."""
         return None if self.life_time is None else self.sent_at + self.life_time
 
 

@@ -1,4 +1,4 @@
-"""The six ways a job can end, and what each does to the counters and to the message."""
+"""The six outcomes of a job, and what each does to the counters and to the message."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -21,7 +21,7 @@ from ..errors import (
 
 
 class Settle(Enum):
-    """What becomes of the message."""
+    """What happens to the message."""
 
     DELETE = "delete"
     DEAD_LETTER = "dead-letter"
@@ -40,7 +40,7 @@ class Outcome(Enum):
 
     @property
     def settle(self) -> Settle:
-        """What the outcome does to the message."""
+        """What happens to the message on this outcome."""
         return _SETTLE.get(self, Settle.DELETE)
 
 
@@ -49,13 +49,13 @@ _SETTLE = {Outcome.INVALID: Settle.DEAD_LETTER, Outcome.RETURNED: Settle.RETURN}
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A job's outcome and why.
+    """A job's outcome, and why.
 
     reason: a few words for the log. cause: one of CAUSES, for counters.
-    over_life_time: whether the life_time_trigger is to be told.
-    at_once: for a returned job, whether its message may be seen again at once.
-    exit_status: of the command; minus the signal's number where one killed it; None: not started.
-    error: what kept the job from being run.
+    over_life_time: whether to run the life_time_trigger.
+    at_once: for a returned job, whether its message becomes visible at once.
+    exit_status: of the command; minus the signal's number if a signal killed it; None: not started.
+    error: why the job was not run.
     """
 
     outcome: Outcome
@@ -83,15 +83,15 @@ _OF_ERROR: tuple[tuple[type[SqsjkrError], Outcome, str], ...] = (
     (SqsjkrError, Outcome.RETURNED, "fault"),
 )
 
-#: Every cause of an ending: those of errors, and how a command ends.
+#: Every cause of an ending: the three ways a command fails, and those of errors.
 CAUSES = ("exit", "signal", "timeout", *dict.fromkeys(cause for *_, cause in _OF_ERROR))
 
 
 def outcome_of(error: SqsjkrError) -> Outcome:
-    """The outcome of a job that an error kept from being run."""
+    """The outcome of a job that was not run because of this error."""
     return next(outcome for kind, outcome, _ in _OF_ERROR if isinstance(error, kind))
 
 
 def cause_of(error: SqsjkrError) -> str:
-    """The one of CAUSES that an error is."""
+    """The cause, one of CAUSES, of this error."""
     return next(cause for kind, _, cause in _OF_ERROR if isinstance(error, kind))

@@ -1,8 +1,7 @@
-"""The keys of a message's body: what each may be, and what it means.
+"""The keys of a message's body, their values and meanings.
 
-This is the one table: the parser knows its keys by it, `schema` prints it as a JSON Schema, and
-`send` takes its help from it. How a value is checked, and in which words it is refused, is the
-parser's; the tests compare the two.
+The parser takes its keys from this table, `schema` prints it as a JSON Schema, and `send` takes
+its help texts from it. The parser checks values with code of its own; tests compare the two.
 """
 
 from collections.abc import Mapping
@@ -14,15 +13,15 @@ from ..duration import MAX_NS, NANOSECONDS
 #: https://json-schema.org/draft/2020-12
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-#: The key of a DynamoDB table holds no more bytes, and a lock is such a key.
+#: Bytes. A lock id is the key of a DynamoDB item, which holds no more.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 MAX_LOCK_ID = 2048
 
-#: Whole seconds of the largest duration.
+#: The largest duration in whole seconds.
 _MAX_SECONDS = MAX_NS // NANOSECONDS
 
-# What is left out of these is what not every language's patterns know (\uXXXX, \s, look-ahead):
-# control characters stand in them as they are.
+# These patterns use only syntax that all languages share (no \uXXXX, \s or look-ahead), so control
+# characters appear in them literally.
 _BLANK = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 _COMMAND = f"^[^\0]*[^\0{_BLANK}][^\0]*$"
 _NO_NUL = "^[^\0]*$"
@@ -34,17 +33,17 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One key. text: what it means, a sentence. schema: of its values, but for null: absent."""
+    """A key. text: its meaning, a sentence. schema: of its values, except null, which is absent."""
 
     text: str
     schema: Schema
 
 
-def _duration(sign: str, least: int) -> Schema:
-    # "$" alone would let a line break pass in Python.
+def _duration(sign: str, minimum: int) -> Schema:
+    # In Python, "$" alone would allow a line break at the end.
     texts = {"type": "string", "pattern": f"^{sign}{_PARTS}$", "not": {"pattern": "\n"}}
     return {
-        "anyOf": [{"type": "integer", "minimum": least, "maximum": _MAX_SECONDS}, texts],
+        "anyOf": [{"type": "integer", "minimum": minimum, "maximum": _MAX_SECONDS}, texts],
         "examples": [60, "1m30s", "500ms"],
     }
 
@@ -52,7 +51,7 @@ def _duration(sign: str, least: int) -> Schema:
 _ENVIRONMENT: Schema = {
     "type": "object",
     "propertyNames": {"pattern": _NAME},
-    # null is the empty string, as in Go.
+    # As in Go, null is the empty string.
     "additionalProperties": {"type": ["string", "null"], "pattern": _NO_NUL},
 }
 _TEXT: Schema = {"type": "string", "pattern": _NO_NUL}
@@ -60,33 +59,33 @@ _FLAG: Schema = {"type": "boolean"}
 
 KEYS: Mapping[str, Key] = {
     "command": Key(
-        "What to run: a line for sh.",
+        "The command to run, for sh -c.",
         {"type": "string", "pattern": _COMMAND, "examples": ["echo hello | wc -c"]},
     ),
-    "envs": Key("Variables, added to the job's environment.", _ENVIRONMENT),
-    "env": Key("The same as envs; only one of the two.", _ENVIRONMENT),
-    "event_id": Key("The job's name in logs and locks; without it, the message id.", _TEXT),
+    "envs": Key("Variables added to the job's environment.", _ENVIRONMENT),
+    "env": Key("The same as envs; use only one of the two.", _ENVIRONMENT),
+    "event_id": Key("The job's name in logs and locks; by default, the message id.", _TEXT),
     "life_time": Key(
-        "How long it may wait to start, from its send: seconds, or a Go duration; 0 is for ever.",
+        "Time after sending within which it must start: seconds, or a Go duration; 0: no limit.",
         _duration("[+-]?", -_MAX_SECONDS),
     ),
     "lock_id": Key(
         f"Only one job with this id runs at a time; at most {MAX_LOCK_ID} bytes of UTF-8.",
         {**_TEXT, "maxLength": MAX_LOCK_ID},
     ),
-    "abort_if_locked": Key("Give up where the lock is taken, in place of waiting.", _FLAG),
-    "disable_life_time_trigger": Key("No trigger for this job.", _FLAG),
-    "timeout": Key("How long it may run, as life_time; 0 is for ever.", _duration("[+]?", 0)),
-    "kill_over_life_time": Key("Its life_time bounds the run as well.", _FLAG),
+    "abort_if_locked": Key("Give up if the lock is taken, instead of waiting.", _FLAG),
+    "disable_life_time_trigger": Key("Do not run the life_time_trigger for this job.", _FLAG),
+    "timeout": Key("How long it may run: as for life_time; 0: no limit.", _duration("[+]?", 0)),
+    "kill_over_life_time": Key("The life_time limits the run as well.", _FLAG),
 }
 
 
 def schema() -> dict[str, Any]:
-    """The JSON Schema of a body whose keys are spelled as above.
+    """The JSON Schema of a body whose keys are in lower case.
 
-    It cannot say all: a text of the right form whose duration no int64 of nanoseconds holds (292
-    years), seconds written 60.0, which is an integer to a schema and none to Go, and a lock_id of
-    too many bytes, though not too many characters, are refused.
+    The parser rejects three things that a schema cannot express: a duration text beyond an int64
+    of nanoseconds (292 years), seconds written as 60.0, an integer in JSON Schema but not in Go,
+    and a lock_id with too many bytes but not too many characters.
     """
     properties = {name: {"description": key.text, **key.schema} for name, key in KEYS.items()}
     for name, one in properties.items():

@@ -5,12 +5,12 @@ import gc
 import gevent
 from gevent.hub import Hub
 
-from ..log import for_good
+from ..log import finalize
 
 
 def settle_in() -> None:
     """Have this process spend less on each job; once the log is as it stays."""
-    for_good()
+    finalize()
     # Without the memory for a greenlet a job would stay where it is for ever: end, and start anew.
     Hub.SYSTEM_ERROR = (*Hub.SYSTEM_ERROR, MemoryError)
     # Where each greenlet was spawned, which only gevent's own debugging asks for.

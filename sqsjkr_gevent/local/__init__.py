@@ -1,1 +1,1 @@
-"""An SQS and a DynamoDB of our own on loopback, for a first try and for tests."""
+"""A local SQS and DynamoDB on loopback, for a first try and for tests."""

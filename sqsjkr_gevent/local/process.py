@@ -1,4 +1,4 @@
-"""Local mode: an SQS and a DynamoDB on loopback, in a child process that ends with this one."""
+"""Local mode: SQS and DynamoDB on loopback, in a child process that ends with this one."""
 
 import json
 import os
@@ -13,22 +13,22 @@ from gevent import subprocess
 
 from ..errors import ConfigError, SqsjkrError
 
-#: The account and the credentials of the local server, which looks at none of them.
+#: The account and credentials for the local server, which checks none of them.
 ACCOUNT_ID = "123456789012"
 REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
 QUEUE_NAME = "jobs"
 
-#: Seconds until the server must listen, and for it to end by itself.
+#: Seconds within which the server must listen, and within which it must end.
 START_WITHIN = 60.0
 END_WITHIN = 5.0
 
-_HEADER = "# Written by `sqsjkr-gevent local`, for as long as that runs.\n\n"
+_HEADER = "# Written by `sqsjkr-gevent local`; valid while it runs.\n\n"
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the user's own AWS settings, and with what the server takes."""
+    """The environment with credentials for the local server in place of the user's AWS settings."""
     ours = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
     return ours | CREDENTIALS | {
         "AWS_CONFIG_FILE": os.devnull,
@@ -40,15 +40,15 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 def write_config(
     directory: Path, endpoint_url: str, kicker: Mapping[str, Any], log: Mapping[str, Any]
 ) -> Path:
-    """Write conf.toml for the local server; its path.
+    """Write conf.toml for the local server. Returns its path.
 
-    kicker, log: keys of these sections, None for none. Raises ConfigError where it cannot be
-    written, or somebody else's conf.toml is there.
+    kicker, log: keys of these sections; None: not set. Raises ConfigError if the file cannot be
+    written, or exists and is not from local mode.
     """
     path = directory / "conf.toml"
     config = {
         "account": {"id": ACCOUNT_ID, "region": REGION, "endpoint_url": endpoint_url},
-        # A stop waits for the polls under way.
+        # Short, because stopping waits for the polls under way.
         "sqs": {"queue_name": QUEUE_NAME, "wait_time": 1},
         "kicker": {"kill_over_life_time": True} | _given(kicker),
         "log": _given(log),
@@ -56,7 +56,7 @@ def write_config(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.read_text("utf-8", "replace").startswith(_HEADER):
-            raise ConfigError(f"{path}: is there already, and not from local mode; name another")
+            raise ConfigError(f"{path}: exists and is not from local mode; use another directory")
         path.write_text(_HEADER + toml.dumps(config), "utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from error
@@ -68,22 +68,22 @@ def _given(keys: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class LocalServer:
-    """The server, from `with` to its end.
+    """The server, which runs within a `with` block.
 
-    log: a file for what it has to say. Raises SqsjkrError where it does not start.
+    log: a file for its log. Raises SqsjkrError if it does not start.
     """
 
     def __init__(self, log: Path) -> None:
         self._log = log
         self._watch: gevent.Greenlet[[], None] | None = None
-        #: How it ended while it was needed, empty where it did not.
+        #: How it ended unexpectedly; empty if it did not.
         self.died = ""
 
     def __enter__(self) -> "LocalServer":
         with self._log.open("wb") as log:
             self._process: Any = subprocess.Popen(
                 [sys.executable, "-m", "sqsjkr_gevent.local.server"],
-                # The child ends when this pipe does, and so with us, however we end.
+                # The child ends when this pipe closes, and so when this process ends.
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -102,7 +102,7 @@ class LocalServer:
         self._end()
 
     def on_death(self, call: Callable[[], None]) -> None:
-        """Call `call` where the server ends before it is told to."""
+        """Call `call` if the server ends unexpectedly."""
 
         def watch() -> None:
             status = self._process.wait()

@@ -1,10 +1,10 @@
-"""SQS and DynamoDB on loopback, by moto: the server behind local mode and the tests.
+"""SQS and DynamoDB on loopback, by moto: the server for local mode and the tests.
 
-Only ever run as a child process, `python -m sqsjkr_gevent.local.server`, since moto in the
-kicker's own process stalls its hub. It imports nothing else of the package.
+Run it only as a child process, `python -m sqsjkr_gevent.local.server`, since moto would block the
+hub of the kicker's process. It imports nothing else of the package.
 
-On stdout comes one line, `{"port": N}`, once the server listens. It ends when its stdin does, and
-so with its parent, however that ends. Give it a pipe as stdin, and keep the other end open.
+It prints one line, `{"port": N}`, once it listens. It ends when its stdin closes, and so when its
+parent ends: give it a pipe as stdin, and keep the other end open.
 """
 
 from gevent import monkey
@@ -23,15 +23,15 @@ from gevent.pywsgi import WSGIServer  # noqa: E402
 
 HOST = "127.0.0.1"
 
-#: Connections that may wait to be accepted: more than any kicker opens at once.
+#: Connections that may wait to be accepted: more than a kicker opens at once.
 BACKLOG = 1024
 
 
 def listening_socket() -> socket.socket:
     """A listening socket on a free port of loopback.
 
-    TCP_NODELAY, which accepted sockets inherit: pywsgi sends headers and body in two writes, and
-    Nagle's algorithm would hold the second back for 40 ms.
+    It sets TCP_NODELAY, which accepted sockets inherit: pywsgi sends headers and body in two
+    writes, and Nagle's algorithm would delay the second by 40 ms.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -42,21 +42,21 @@ def listening_socket() -> socket.socket:
 
 
 def moto_application() -> Callable[..., Any]:
-    """Moto as a WSGI application, one part per AWS service. ImportError where moto is missing."""
+    """Moto as a WSGI application for all AWS services. Raises ImportError if moto is missing."""
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
     return DomainDispatcherApplication(create_backend_app)
 
 
 def wait_for_end_of_stdin() -> None:
-    """Return once the parent has closed its end of stdin, or is gone."""
+    """Wait until the parent closes its end of stdin, or ends."""
     while tp_read(sys.stdin.fileno(), 4096):
         pass
 
 
 def main() -> int:
-    """Serve until stdin ends; the exit code."""
-    # Ctrl-C reaches the terminal's whole group. The kicker drains on it, and needs its queue then.
+    """Serve until stdin closes. Returns the exit code."""
+    # Ctrl-C reaches the terminal's whole process group, but the draining kicker needs its queue.
     for terminal_signal in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
         signal.signal(terminal_signal, signal.SIG_IGN)
     try:

@@ -1,5 +1,5 @@
-"""How the log is written. It neither raises nor blocks."""
+"""The log. Logging neither raises nor blocks."""
 
-from .setup import Logger, configure, for_good, get_logger
+from .setup import Logger, configure, finalize, get_logger
 
-__all__ = ["Logger", "configure", "for_good", "get_logger"]
+__all__ = ["Logger", "configure", "finalize", "get_logger"]

@@ -1,4 +1,4 @@
-"""How the log is written; only whoever runs a kicker calls this, never an import."""
+"""Sets the log up. Importing the package configures nothing."""
 
 import atexit
 import io
@@ -11,53 +11,48 @@ from typing import Any
 
 import structlog
 
+from ..levels import LEVELS
 from .writer import LogWriter
 
-_LEVELS = {
-    "debug": logging.DEBUG,
-    "info": logging.INFO,
-    "warn": logging.WARNING,
-    "warning": logging.WARNING,
-    "error": logging.ERROR,
-    "silent": logging.CRITICAL,
-}
+#: Above every level that is used; only for configure().
+_SILENT = {"silent": logging.CRITICAL}
 
-#: Seconds that the end of the process waits for the last lines.
-LAST_LINES = 1.0
+#: Seconds to wait at exit for the last lines to be written.
+FLUSH_WITHIN = 1.0
 
 _writer: LogWriter | None = None
 
 
 class Logger:
-    """Logs lines with fields, and never raises: no job is worth less than the line about it.
+    """Logs events with fields. Never raises: a log line must not cost a job.
 
-    It goes by whatever structlog is configured to.
+    It uses the current structlog configuration.
     """
 
     def __init__(self, name: str) -> None:
         self._log = structlog.get_logger(name)
 
     def debug(self, event: str, **fields: Any) -> None:
-        """For whoever looks for a fault."""
-        self._tell("debug", event, fields)
+        """Log a detail for debugging."""
+        self._log_at("debug", event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
-        """What happens in the order of things."""
-        self._tell("info", event, fields)
+        """Log an expected event."""
+        self._log_at("info", event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
-        """What somebody should know."""
-        self._tell("warning", event, fields)
+        """Log something that an operator should know."""
+        self._log_at("warning", event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
-        """What went wrong."""
-        self._tell("error", event, fields)
+        """Log a failure."""
+        self._log_at("error", event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
-        """What nobody foresaw, with the traceback of what is being handled."""
-        self._tell("exception", event, fields)
+        """Log an unexpected failure, with the traceback of the exception being handled."""
+        self._log_at("exception", event, fields)
 
-    def _tell(self, level: str, event: str, fields: dict[str, Any]) -> None:
+    def _log_at(self, level: str, event: str, fields: dict[str, Any]) -> None:
         try:
             getattr(self._log, level)(event, **fields)
         except Exception:  # noqa: BLE001, S110
@@ -70,9 +65,9 @@ def get_logger(name: str) -> Logger:
 
 
 def configure(level: str, form: str) -> None:
-    """Write lines of `level` and above to standard error. form: `text` or `json`.
+    """Write lines of `level` and above to standard error, without ever blocking; see LogWriter.
 
-    To log neither raises nor waits from then on; see log_writer.
+    level: one of LEVELS, in any case, or `silent`. form: `text` or `json`.
     """
     renderer: structlog.typing.Processor
     if form == "json":
@@ -91,16 +86,16 @@ def configure(level: str, form: str) -> None:
             *([structlog.processors.format_exc_info] if form == "json" else []),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level.lower()]),
+        wrapper_class=structlog.make_filtering_bound_logger((LEVELS | _SILENT)[level.lower()]),
         logger_factory=_Lines(_make_writer(form)),
     )
 
 
-def for_good() -> None:
-    """Nobody configures the log again in this process: each logger is made once.
+def finalize() -> None:
+    """Make the configuration final for this process, and create each logger only once.
 
-    What others print to standard error, as Python and gevent print what nobody caught, goes the way
-    of the log from then on.
+    From then on, other output to standard error, such as tracebacks of uncaught exceptions from
+    Python and gevent, goes through the log's writer.
     """
     structlog.configure(cache_logger_on_first_use=True)
     if _writer is not None:
@@ -108,24 +103,24 @@ def for_good() -> None:
 
 
 def _make_writer(form: str) -> LogWriter | None:
-    """The writer of this process, to its standard error; None where it has none."""
+    """The process's writer to its standard error; None if there is no such descriptor."""
     global _writer  # noqa: PLW0603  (a process has one standard error)
     try:
         fd = sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):
-        return None  # As in a test that catches it.
-    told = _dropped_as_json if form == "json" else _dropped_as_text
+        return None  # For example in a test that captures it.
+    format_dropped = _dropped_as_json if form == "json" else _dropped_as_text
     if _writer is None:
         atexit.register(_flush)
     if _writer is None or _writer.fd != fd:
-        _writer = LogWriter(fd, told)
-    _writer.told = told
+        _writer = LogWriter(fd, format_dropped)
+    _writer.format_dropped = format_dropped
     return _writer
 
 
 def _flush() -> None:
     if _writer is not None:
-        _writer.flush(LAST_LINES)
+        _writer.flush(FLUSH_WITHIN)
 
 
 def _dropped_as_json(count: int) -> str:
@@ -142,7 +137,7 @@ def _now() -> str:
 
 
 class _Lines:
-    """What structlog writes to, for every logger."""
+    """The structlog output of every logger; also the factory of itself."""
 
     def __init__(self, writer: LogWriter | None) -> None:
         self._write = _print if writer is None else writer.write
@@ -151,7 +146,7 @@ class _Lines:
         return self
 
     def msg(self, line: str) -> None:
-        """Write it."""
+        """Write the line."""
         self._write(line)
 
     debug = info = warning = error = critical = exception = msg
@@ -163,26 +158,26 @@ def _print(line: str) -> None:
 
 
 class _Stream(io.TextIOBase):
-    """Standard error for all who write text to it, in whole lines."""
+    """A replacement for sys.stderr that writes whole lines through the log's writer."""
 
     encoding = "utf-8"
     errors = "backslashreplace"
 
     def __init__(self, writer: LogWriter) -> None:
         self._writer = writer
-        self._begun = ""
+        self._partial = ""
 
     def write(self, text: str) -> int:
-        """Write the lines that are complete."""
-        *lines, self._begun = (self._begun + text).split("\n")
+        """Write the complete lines, and keep the rest."""
+        *lines, self._partial = (self._partial + text).split("\n")
         if lines:
             self._writer.write("\n".join(lines))
         return len(text)
 
     def fileno(self) -> int:
-        """Of the descriptor itself."""
+        """The descriptor of standard error."""
         return self._writer.fd
 
     def isatty(self) -> bool:
-        """Whether somebody sits before it."""
+        """Whether standard error is a terminal."""
         return os.isatty(self._writer.fd)

@@ -312,12 +312,12 @@ def test_a_bad_region_of_the_environment_is_named_as_such() -> None:
     [
         ("[kickr]\nx = 1", "unknown section [kickr]; did you mean kicker?"),
         ("[Kickr]\nx = 1", "unknown section [Kickr]; did you mean kicker?"),
-        ("[qqqqqq]", "there are account, sqs, kicker"),
+        ("[qqqqqq]", "known: account, sqs, kicker"),
         ("[kicker]\nmax_concurent_num = 1", "did you mean kicker.max_concurrent_num?"),
         ("[kicker]\nTimeOuts = 1", "unknown key kicker.TimeOuts; did you mean kicker.timeout?"),
         ("[kicker]\nwait_time = 1", "kicker.wait_time; did you mean sqs.wait_time?"),
         ("[log]\ntable = 'x'", "did you mean locker.table or throttler.table?"),
-        ("[log]\nzzz = 1", "unknown key log.zzz; there are level, format"),
+        ("[log]\nzzz = 1", "unknown key log.zzz; known: level, format"),
         ("[[kicker]]\nx = 1", "kicker: expected a section, written [kicker]"),
         ("[log.level]\nx = 1", "log.level: expected one of debug, info"),
     ],
@@ -332,7 +332,8 @@ def test_an_unknown_name_is_an_error_with_the_nearest_known_one(more: str, named
 def test_a_key_outside_of_a_section_is_an_error_with_its_section() -> None:
     """The file looks right and is not."""
     text = error("queue_name = 'jobs'")
-    assert text == "conf.toml: the key queue_name is in no section; did you mean sqs.queue_name?"
+    hint = "did you mean sqs.queue_name?"
+    assert text == f"conf.toml: the key queue_name is outside any section; {hint}"
 
 
 @pytest.mark.parametrize(
@@ -340,7 +341,7 @@ def test_a_key_outside_of_a_section_is_an_error_with_its_section() -> None:
     [
         ("[sqs]\nwait_time = 20s", 2, "neither a number nor text in quotes"),
         ("[sqs]\nqueue_name = jobs", 2, "neither a number nor text in quotes"),
-        ("[sqs]\n[sqs]", 2, "sqs is there twice"),
+        ("[sqs]\n[sqs]", 2, "sqs is defined twice"),
         ("[sqs]\n\nwait_time = 1\nwait_time = 2", 4, "Duplicate"),
         ("[sqs]\n\nx = {b = 1", 3, "cannot be parsed"),
         ("[sqs]\n. = 1\n[log]", 2, "cannot be parsed"),
@@ -381,12 +382,12 @@ def test_any_value_of_a_key_is_taken_or_a_config_error(name: tuple[str, str], va
 def test_one_address_of_the_stats_is_enough() -> None:
     """A port and a socket in one file contradict each other."""
     both = f"{written()}\n[kicker]\nstats_port = 1\nstats_socket = '/x'"
-    assert "stats_port and kicker.stats_socket: expected one of them" in error(both)
-    with pytest.raises(ConfigError, match="expected one of them"):
+    assert "stats_port and kicker.stats_socket: expected only one of them" in error(both)
+    with pytest.raises(ConfigError, match="expected only one of them"):
         new(stats_port=1, stats_socket="/x")
-    with pytest.raises(ConfigError, match="expected one of them"):
+    with pytest.raises(ConfigError, match="expected only one of them"):
         new().replace(kicker__stats_port=1, kicker__stats_socket="/x")
-    with pytest.raises(ConfigError, match="expected one of them"):
+    with pytest.raises(ConfigError, match="expected only one of them"):
         new(stats_port="any", stats_socket="/x")
 
 
@@ -411,7 +412,7 @@ def test_at_most_once_on_a_fifo_queue_is_refused() -> None:
     assert "at_least_once" == loads(fifo).sqs.delivery
     once = fifo.replace("[sqs]", "[sqs]\ndelivery = 'at_most_once'")
     assert error(once).startswith("conf.toml: sqs.delivery: at_most_once deletes a message before")
-    assert "set at_least_once, or take a standard queue" in error(once)
+    assert "set at_least_once, or use a standard queue" in error(once)
     with pytest.raises(ConfigError, match=r"^Config\.new: sqs\.delivery"):
         new(queue_name="jobs.fifo", delivery="at_most_once")
     with pytest.raises(ConfigError, match=r"^Config\.replace: sqs\.delivery"):

@@ -92,7 +92,7 @@ BAD: list[tuple[str, object, str]] = [
     ("envs", {"A": True}, "envs.A: expected a string, got true"),
     ("env", {"A": {}}, "env.A: expected a string, got an object"),
     ("envs", {"": "x"}, "not empty"),
-    ("envs", {"A=B": "x"}, "without ="),
+    ("envs", {"A=B": "x"}, "have no ="),
     ("envs", {"A\0": "x"}, "NUL"),
     ("envs", {"A": "\0"}, "envs.A: expected text without NUL"),
     ("envs", {"A": "\udc80"}, "surrogate"),

@@ -81,7 +81,7 @@ def test_a_full_disk_raises_nothing_and_is_told_once_there_is_room(tmp_path):
 def test_a_reader_that_stalls_keeps_nobody_waiting_and_loses_only_what_is_too_much(pipe):
     """The hub goes on; the reader gets what fits, and then how many lines are missing."""
     reading, writing = pipe
-    writer = LogWriter(writing, told, most=200_000)
+    writer = LogWriter(writing, told, max_waiting=200_000)
     ticked = gevent.spawn(lambda: True)
     for number in range(5000):
         writer.write(f"{number} " + "x" * 100)
