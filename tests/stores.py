@@ -1,10 +1,23 @@
-"""What the tests of all stores need: a clock that stands still, and a client of the package."""
+"""What the tests of all stores need: a clock that stands still, and every backend."""
+
+from collections.abc import Callable
+from typing import Protocol
 
 import pytest
 
 from servers import Aws
 from sqsjkr_gevent.aws import Client, make_session
-from sqsjkr_gevent.config.config import AccountSection
+from sqsjkr_gevent.aws.table import Table
+from sqsjkr_gevent.config import AccountSection
+from sqsjkr_gevent.stores import LeasedLocker, LeasedThrottler
+from sqsjkr_gevent.stores.dynamodb import DynamoDBLocker, DynamoDBThrottler
+from sqsjkr_gevent.stores.memory import MemoryLocker, MemoryTable, MemoryThrottler
+from sqsjkr_gevent.stores.sqlite import SqliteLocker, SqliteThrottler
+from sqsjkr_gevent.stores.sqlite_file import SqliteFile
+
+#: Seconds.
+LEASE = 60.0
+RETENTION = 3600.0
 
 
 class Clock:
@@ -31,4 +44,73 @@ def dynamodb_client(request: pytest.FixtureRequest) -> Client:
         account,
         connections=32,
         observe=lambda operation, error: None,
+    )
+
+
+class Store(Protocol):
+    """One store of a backend. Each call makes one more locker or throttler over it."""
+
+    def locker(self, clock: Clock) -> LeasedLocker:
+        """As on one more host, with that clock."""
+
+    def throttler(self, clock: Clock, retention: float = RETENTION) -> LeasedThrottler:
+        """As on one more host, with that clock."""
+
+
+class memory:  # noqa: N801  (the name of a backend, in the ids of tests)
+    """Two kickers of one process share its memory; what they hold has no lease."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._table = MemoryTable()
+
+    def locker(self, clock: Clock) -> LeasedLocker:
+        """See Store."""
+        return MemoryLocker(self._table)
+
+    def throttler(self, clock: Clock, retention: float = RETENTION) -> LeasedThrottler:
+        """See Store."""
+        return MemoryThrottler(self._table, retention=retention)
+
+
+class sqlite:  # noqa: N801
+    """Two processes of one host share a file, each over a connection of its own."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._path = str(request.getfixturevalue("tmp_path") / "store.db")
+
+    def locker(self, clock: Clock) -> LeasedLocker:
+        """See Store."""
+        return SqliteLocker(SqliteFile(self._path), lease=LEASE, clock=clock)
+
+    def throttler(self, clock: Clock, retention: float = RETENTION) -> LeasedThrottler:
+        """See Store."""
+        file = SqliteFile(self._path)
+        return SqliteThrottler(file, lease=LEASE, retention=retention, clock=clock)
+
+
+class dynamodb:  # noqa: N801
+    """Two hosts share a table."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        name = request.getfixturevalue("table").name
+        self._table = Table(dynamodb_client(request), name)
+
+    def locker(self, clock: Clock) -> LeasedLocker:
+        """See Store."""
+        return DynamoDBLocker(self._table, lease=LEASE, clock=clock)
+
+    def throttler(self, clock: Clock, retention: float = RETENTION) -> LeasedThrottler:
+        """See Store."""
+        return DynamoDBThrottler(self._table, lease=LEASE, retention=retention, clock=clock)
+
+
+#: The backends whose locks and claims lapse, and all of them: a new one is one word here.
+LEASED: list[Callable[[pytest.FixtureRequest], Store]] = [sqlite, dynamodb]
+BACKENDS: list[Callable[[pytest.FixtureRequest], Store]] = [memory, *LEASED]
+
+
+def over(*backends: Callable[[pytest.FixtureRequest], Store]) -> pytest.MarkDecorator:
+    """Run a test that has the fixture `hosts` over these backends only."""
+    return pytest.mark.parametrize(
+        "hosts", backends, indirect=True, ids=lambda backend: backend.__name__
     )

@@ -5,9 +5,8 @@ from ipaddress import ip_address
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from .backends import BACKENDS
 from .checks import Check, duration, integer, matching, nearest, text, wrong
-
-BACKENDS = ("dynamodb", "sqlite", "memory", "none")
 
 _CLASS_PATH = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 

@@ -3,7 +3,7 @@
 A backend is a locker and a throttler over one store.
 """
 
-from .factory import Checked, Closable, Stores, checks
+from .factory import Checked, Closable, Stores, checks, is_custom
 from .locker import Holder, LeasedLocker, ListedLocker, Locker, NoLocker, as_leased_locker
 from .throttler import (
     InProgress,
@@ -31,4 +31,5 @@ __all__ = [
     "as_leased_locker",
     "as_leased_throttler",
     "checks",
+    "is_custom",
 ]

@@ -4,23 +4,12 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
-from ..aws import Client, Observer, Session
-from ..aws.table import Table
+from ..aws import Observer, Session
 from ..config import Config
 from ..errors import ConfigError
-from .dynamodb import DynamoDBLocker, DynamoDBThrottler
-from .locker import LeasedLocker, Locker, NoLocker
-from .memory import MemoryLocker, MemoryTable, MemoryThrottler
-from .sqlite import SqliteLocker, SqliteThrottler
-from .sqlite_file import SqliteFile
-from .throttler import LeasedThrottler, NoThrottler, Throttler
-
-#: Least and most calls to DynamoDB at a time, between them one for each slot: jobs wait for them.
-MIN_CONNECTIONS = 16
-MAX_CONNECTIONS = 100
-
-#: How often botocore tries each call.
-ATTEMPTS = 3
+from .backend import Backend, Opening
+from .locker import LeasedLocker, Locker
+from .throttler import LeasedThrottler, Throttler
 
 
 @runtime_checkable
@@ -28,7 +17,7 @@ class Checked(Protocol):
     """A store that can be asked whether it works."""
 
     def check(self) -> None:
-        """Raises StartError where it cannot be used, StoreError where it fails for now."""
+        """Raises StartError if it cannot be used, StoreError if it fails for now."""
 
 
 def checks(*stores: object) -> list[Callable[[], None]]:
@@ -45,75 +34,46 @@ class Closable(Protocol):
 
 
 class Stores:
-    """Makes stores; one client, or one file, serves both. observe: told of DynamoDB's calls."""
+    """Makes the stores that the config names. observe: called with each call to DynamoDB."""
 
     def __init__(self, config: Config, session: Session, observe: Observer) -> None:
         self._config = config
-        self._session = session
-        self._observe = observe
-        self._client: Client | None = None
-        self._files: dict[str, SqliteFile] = {}
+        self._opening = Opening(config, session, observe)
+        self._backends: dict[str, Backend] = {}
 
     def locker(self) -> Locker | LeasedLocker:
-        """What `[locker]` names. Raises ConfigError where it cannot be made."""
-        section = self._config.locker
-        match section.backend:
-            case "none":
-                return NoLocker()
-            case "memory":
-                return MemoryLocker(MemoryTable.named(section.table))
-            case "sqlite":
-                return SqliteLocker(self._file(section.table), lease=section.lease)
-            case "dynamodb":
-                return DynamoDBLocker(self._table(section.table), lease=section.lease)
-            case path:
-                custom: Locker = _load(path, "locker.backend", ("lock", "unlock"))
-                return custom
+        """What `[locker]` names. Raises ConfigError if it cannot be made."""
+        name = self._config.locker.backend
+        if is_custom(name):
+            custom: Locker = _load(name, "locker.backend", ("lock", "unlock"))
+            return custom
+        return self.backend(name).locker()
 
     def throttler(self, retention: float) -> Throttler | LeasedThrottler:
-        """What `[throttler]` names. retention: seconds, where the section has none.
+        """What `[throttler]` names. retention: seconds, if the section has none.
 
-        Raises ConfigError where it cannot be made.
+        Raises ConfigError if it cannot be made.
         """
         section = self._config.throttler
-        retention = section.retention or retention
-        lease = self._config.sqs.visibility_timeout
-        match section.backend:
-            case "none":
-                return NoThrottler()
-            case "memory":
-                return MemoryThrottler(MemoryTable.named(section.table), retention=retention)
-            case "sqlite":
-                return SqliteThrottler(self._file(section.table), lease=lease, retention=retention)
-            case "dynamodb":
-                return DynamoDBThrottler(
-                    self._table(section.table),
-                    lease=lease,
-                    retention=retention,
-                )
-            case path:
-                custom: Throttler = _load(path, "throttler.backend", ("set", "unset"))
-                return custom
+        if is_custom(section.backend):
+            custom: Throttler = _load(section.backend, "throttler.backend", ("set", "unset"))
+            return custom
+        return self.backend(section.backend).throttler(section.retention or retention)
 
-    def _file(self, path: str) -> SqliteFile:
-        if path not in self._files:
-            self._files[path] = SqliteFile(path)
-        return self._files[path]
+    def backend(self, name: str) -> Backend:
+        """The backend of that name in config.backends.BACKENDS; only its own module is imported.
 
-    def _table(self, name: str) -> Table:
-        if self._client is None:
-            self._client = Client(
-                self._session,
-                "dynamodb",
-                self._config.account,
-                connections=max(
-                    MIN_CONNECTIONS,
-                    min(MAX_CONNECTIONS, self._config.kicker.max_concurrent_num),
-                ),
-                observe=self._observe,
-                attempts=ATTEMPTS,
-            )
-        return Table(self._client, name)
+        Raises ConfigError if a package that it needs is not installed.
+        """
+        if name not in self._backends:
+            module = importlib.import_module(f".{name}", __package__)
+            self._backends[name] = module.Backend(self._opening)
+        return self._backends[name]
+
+
+def is_custom(backend: str) -> bool:
+    """Whether that is a user's own, `package.module:Class`."""
+    return ":" in backend
 
 
 def _load(path: str, key: str, methods: tuple[str, ...]) -> Any:

@@ -3,7 +3,8 @@
 import time
 from typing import ClassVar
 
-from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost
+from ..errors import AlreadyLocked, ConfigError, DuplicatedMessage, JobInProgress, LeaseLost
+from .backend import Opening
 
 
 class MemoryTable:
@@ -120,3 +121,30 @@ class MemoryThrottler:
             if self._table.done[oldest][1] > now:
                 break
             del self._table.done[oldest]
+
+
+class Backend:
+    """See backend.Backend. All stores of one name in a process are one."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._config = opening.config
+
+    def locker(self) -> MemoryLocker:
+        """See backend.Backend."""
+        return MemoryLocker(MemoryTable.named(self._config.locker.table))
+
+    def throttler(self, retention: float) -> MemoryThrottler:
+        """See backend.Backend."""
+        table = MemoryTable.named(self._config.throttler.table)
+        return MemoryThrottler(table, retention=retention)
+
+    def check_visible(self) -> None:
+        """See backend.Backend."""
+        raise ConfigError(
+            "the backend of [locker] is memory: these locks live in the kicker's process; see "
+            "`sqsjkr-gevent status`"
+        )
+
+    def check(self) -> str:
+        """See backend.Backend."""
+        return "backend 'memory' needs no store"

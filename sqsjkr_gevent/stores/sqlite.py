@@ -3,10 +3,12 @@
 import sqlite3
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ..clock import Clock
-from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost
+from ..errors import AlreadyLocked, DuplicatedMessage, JobInProgress, LeaseLost, StartError
+from .backend import Opening
 from .lapse import LeaseWatch
 from .locker import Holder
 from .sqlite_file import SqliteFile
@@ -215,3 +217,37 @@ class SqliteThrottler:
         """values: of the statement; the last two are the job's id and its owner."""
         if not self._file.write(lambda c: c.execute(statement, values).rowcount):
             raise LeaseLost("job {} is not run by {}".format(*values[-2:]))
+
+
+class Backend:
+    """See backend.Backend. `table` is the path of a file; one file may serve both stores."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._config = opening.config
+        self._files: dict[str, SqliteFile] = {}
+
+    def locker(self) -> SqliteLocker:
+        """See backend.Backend."""
+        section = self._config.locker
+        return SqliteLocker(self._file(section.table), lease=section.lease)
+
+    def throttler(self, retention: float) -> SqliteThrottler:
+        """See backend.Backend."""
+        file = self._file(self._config.throttler.table)
+        lease = self._config.sqs.visibility_timeout
+        return SqliteThrottler(file, lease=lease, retention=retention)
+
+    def check_visible(self) -> None:
+        """See backend.Backend."""
+        path = Path(self._config.locker.table)
+        if not path.exists():
+            raise StartError(f"{path.absolute()} is not there: no kicker has used it")
+
+    def check(self) -> str:
+        """See backend.Backend."""
+        return "backend 'sqlite' needs no server"
+
+    def _file(self, path: str) -> SqliteFile:
+        if path not in self._files:
+            self._files[path] = SqliteFile(path)
+        return self._files[path]

@@ -110,7 +110,7 @@ def test_init_creates_only_what_the_config_uses(run: Any, fresh: Any, aws: Any) 
     assert ["created", "created"] == [line.split()[0] for line in done.stdout.splitlines()]
     assert dead in done.stdout
     checked = run(fresh, "check")
-    assert "ok    locker: backend 'none' needs no DynamoDB table" in checked.stdout.splitlines()
+    assert "ok    locker: backend 'none' needs no store" in checked.stdout.splitlines()
     assert 0 == checked.returncode
 
 

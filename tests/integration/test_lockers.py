@@ -3,7 +3,6 @@
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +19,16 @@ from sqsjkr_gevent.stores import Holder, LeasedLocker, ListedLocker
 from sqsjkr_gevent.stores.dynamodb import FREE_LOCK_KEPT, DynamoDBLocker
 from sqsjkr_gevent.stores.locker import as_leased_locker
 from sqsjkr_gevent.stores.memory import MemoryLocker, MemoryTable
-from stores import Clock, dynamodb_client
-
-LEASE = 60.0
+from stores import (
+    BACKENDS,
+    LEASE,
+    LEASED,
+    Clock,
+    dynamodb,
+    dynamodb_client,
+    memory,
+    over,
+)
 
 
 @dataclass
@@ -51,53 +57,25 @@ class TwiceHeard:
         return self._client.call(operation, **arguments)
 
 
-def memory(request: pytest.FixtureRequest) -> Callable[[Clock], LeasedLocker]:
-    """Two kickers of one process share its memory; their locks have no lease."""
-    table = MemoryTable()
-    return lambda clock: MemoryLocker(table)
-
-
-def sqlite(request: pytest.FixtureRequest) -> Callable[[Clock], LeasedLocker]:
-    """Two processes of one host share a file, each over a connection of its own."""
-    from sqsjkr_gevent.stores.sqlite import SqliteLocker
-    from sqsjkr_gevent.stores.sqlite_file import SqliteFile
-
-    path = request.getfixturevalue("tmp_path") / "locks.db"
-    return lambda clock: SqliteLocker(SqliteFile(str(path)), lease=LEASE, clock=clock)
-
-
-def dynamodb(request: pytest.FixtureRequest) -> Callable[[Clock], LeasedLocker]:
-    """Two hosts share a table."""
-    name = request.getfixturevalue("table").name
-    client = dynamodb_client(request)
-    return lambda clock: DynamoDBLocker(StoreTable(client, name), lease=LEASE, clock=clock)
-
-
-LEASED = [sqlite, dynamodb]
-BACKENDS = [memory, *LEASED]
-
-
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__name__)
 def hosts(request):
     """Two hosts over each backend."""
-    make = request.param(request)
+    store = request.param(request)
     clocks = Clock(), Clock(5.0)
-    return Hosts(make(clocks[0]), make(clocks[1]), *clocks)
+    return Hosts(store.locker(clocks[0]), store.locker(clocks[1]), *clocks)
 
 
 #: Only the backends whose locks lapse.
-leased = pytest.mark.parametrize(
-    "hosts", LEASED, indirect=True, ids=lambda backend: backend.__name__
-)
+leased = over(*LEASED)
 #: Only DynamoDB, whose rows others read.
-on_dynamodb = pytest.mark.parametrize("hosts", [dynamodb], indirect=True, ids=["dynamodb"])
+on_dynamodb = over(dynamodb)
 
 
 def lapses_in(locker: LeasedLocker, owner: str = "b", **options: Any) -> float | None:
     """What a try at the held lock L says of its holder's lease."""
-    with pytest.raises(AlreadyLocked) as held:
+    with pytest.raises(AlreadyLocked) as refused:
         locker.acquire("L", "event", owner=owner, **options)
-    return held.value.lapses_in
+    return refused.value.lapses_in
 
 
 def test_it_is_a_leased_locker(hosts):
@@ -216,7 +194,7 @@ def test_of_twenty_greenlets_one_gets_the_lock(hosts):
     assert 1 == len(got)
 
 
-@pytest.mark.parametrize("hosts", [memory], indirect=True, ids=["memory"])
+@over(memory)
 def test_a_lock_without_a_lease_says_that_it_never_lapses(hosts):
     """lapses_in is None: waiting for a lapse would be in vain."""
     hosts.one.acquire("L", "event", owner="a")
@@ -316,9 +294,9 @@ def test_a_takeover_that_comes_between_look_and_take_is_seen(hosts):
 def test_a_refusal_names_the_holder(hosts):
     """So that a job that waits can say for whom."""
     hosts.one.acquire("L", "event", owner="a")
-    with pytest.raises(AlreadyLocked) as held:
+    with pytest.raises(AlreadyLocked) as refused:
         hosts.other.acquire("L", "event", owner="b")
-    assert "a" == held.value.holder
+    assert "a" == refused.value.holder
 
 
 # What people see and do from outside.

@@ -18,12 +18,18 @@ from sqsjkr_gevent.aws.table import key
 from sqsjkr_gevent.errors import DuplicatedMessage, JobInProgress, LeaseLost, StartError, StoreError
 from sqsjkr_gevent.stores import InProgress, LeasedThrottler, ListedThrottler
 from sqsjkr_gevent.stores.dynamodb import DynamoDBThrottler
-from sqsjkr_gevent.stores.memory import MemoryTable, MemoryThrottler
 from sqsjkr_gevent.stores.throttler import as_leased_throttler
-from stores import Clock, dynamodb_client
-
-LEASE = 60.0
-RETENTION = 3600.0
+from stores import (
+    BACKENDS,
+    LEASE,
+    LEASED,
+    RETENTION,
+    Clock,
+    dynamodb,
+    dynamodb_client,
+    memory,
+    over,
+)
 
 Make = Callable[..., LeasedThrottler]
 
@@ -39,57 +45,25 @@ class Hosts:
     clock_of_other: Clock
 
 
-def memory(request: pytest.FixtureRequest) -> Make:
-    """Two kickers of one process share its memory; what they run has no lease."""
-    table = MemoryTable()
-    return lambda clock, retention=RETENTION: MemoryThrottler(table, retention=retention)
-
-
-def sqlite(request: pytest.FixtureRequest) -> Make:
-    """Two processes of one host share a file, each over a connection of its own."""
-    from sqsjkr_gevent.stores.sqlite import SqliteThrottler
-    from sqsjkr_gevent.stores.sqlite_file import SqliteFile
-
-    path = str(request.getfixturevalue("tmp_path") / "jobs.db")
-    return lambda clock, retention=RETENTION: SqliteThrottler(
-        SqliteFile(path), lease=LEASE, retention=retention, clock=clock
-    )
-
-
-def dynamodb(request: pytest.FixtureRequest) -> Make:
-    """Two hosts share a table."""
-    name = request.getfixturevalue("table").name
-    client = dynamodb_client(request)
-    return lambda clock, retention=RETENTION: DynamoDBThrottler(
-        StoreTable(client, name), lease=LEASE, retention=retention, clock=clock
-    )
-
-
-LEASED = [sqlite, dynamodb]
-BACKENDS = [memory, *LEASED]
-
-
 @pytest.fixture(params=BACKENDS, ids=lambda backend: backend.__name__)
 def hosts(request):
     """Two hosts over each backend."""
-    make = request.param(request)
+    store = request.param(request)
     clocks = Clock(), Clock(5.0)
-    return Hosts(make, make(clocks[0]), make(clocks[1]), *clocks)
+    return Hosts(store.throttler, store.throttler(clocks[0]), store.throttler(clocks[1]), *clocks)
 
 
 #: Only the backends whose claims lapse.
-leased = pytest.mark.parametrize(
-    "hosts", LEASED, indirect=True, ids=lambda backend: backend.__name__
-)
+leased = over(*LEASED)
 #: Only DynamoDB, whose rows others read.
-on_dynamodb = pytest.mark.parametrize("hosts", [dynamodb], indirect=True, ids=["dynamodb"])
+on_dynamodb = over(dynamodb)
 
 
 def lapses_in(throttler: LeasedThrottler, owner: str = "b") -> float | None:
     """What a try at job J, which is in progress, says of the lease on it."""
-    with pytest.raises(JobInProgress) as held:
+    with pytest.raises(JobInProgress) as refused:
         throttler.claim("J", owner=owner)
-    return held.value.lapses_in
+    return refused.value.lapses_in
 
 
 def is_done(throttler: LeasedThrottler, owner: str = "b") -> bool:
@@ -201,16 +175,6 @@ def test_of_twenty_greenlets_one_claims_the_job(hosts):
     assert 1 == len(got)
 
 
-@pytest.mark.parametrize(
-    "hosts",
-    [
-        memory,
-        sqlite,
-        dynamodb,
-    ],
-    indirect=True,
-    ids=lambda backend: backend.__name__,
-)
 def test_a_done_job_is_forgotten_after_its_retention(hosts):
     """Expiry is judged by the claim itself: DynamoDB's TTL may lag two days."""
     hosts.other.claim("K", owner="b")  # What is swept up at the first claim is no condition.
@@ -228,7 +192,7 @@ def test_a_done_job_is_remembered_from_its_end_on(hosts):
     assert is_done(hosts.other)
 
 
-@pytest.mark.parametrize("hosts", [memory], indirect=True, ids=["memory"])
+@over(memory)
 def test_a_claim_without_a_lease_says_that_it_never_lapses(hosts):
     """lapses_in is None: waiting for a lapse would be in vain."""
     hosts.one.claim("J", owner="a")

@@ -16,7 +16,7 @@ from ...aws.provision import (
 )
 from ...aws.rights import TABLE_RIGHTS
 from ...config import Config
-from ...stores import Stores
+from ...stores import Stores, is_custom
 from .findings import Finding, fail, ok, warn
 from .rights import rights
 
@@ -30,11 +30,11 @@ def store_findings(config: Config, session: Session, dynamodb: Client) -> Iterat
         ("locker", config.locker.backend, stores.locker),
         ("throttler", config.throttler.backend, lambda: stores.throttler(0)),
     ):
-        if ":" in backend:
+        if is_custom(backend):
             make()
             yield ok(section, f"{backend!r} can be made")
-        elif backend != "dynamodb":
-            yield ok(section, f"backend {backend!r} needs no DynamoDB table")
+        else:
+            yield ok(section, stores.backend(backend).check())
     for name in tables(config):
         yield from _table(dynamodb, name)
 

@@ -1,15 +1,15 @@
 """`locks`: who holds which lock, and giving one back for somebody who cannot."""
 
 import sys
-from pathlib import Path
 
 import click
 
 from ...aws import make_session, unobserved
 from ...config import Config
 from ...duration import format_duration
-from ...errors import ConfigError, SqsjkrError, StartError
-from ...stores import Checked, Holder, ListedLocker, ListedThrottler, Stores
+from ...errors import ConfigError, SqsjkrError
+from ...stores import Checked, Holder, ListedLocker, ListedThrottler, Stores, is_custom
+from ...stores.none import NEVER_LOCKED
 from ..loading import load_quietly
 from ..output.show import print_json, safe, tell
 from ..output.tables import print_table
@@ -17,8 +17,6 @@ from ..settings import Settings, conf_option
 from .lapsed import Left, end_lapsed, jobs_of_ours, locks_of_ours
 from .show import HOLDER_COLUMNS, as_json, consequence, progress, question, row, say_who
 from .watch import check_same, watch_lapse
-
-_NEVER = "no job is ever locked: the backend of [locker] is none"
 
 
 @click.group(invoke_without_command=True)
@@ -41,7 +39,7 @@ def command(context: click.Context, json_: bool) -> None:
     elif held:
         print_table(HOLDER_COLUMNS, map(row, held))
     elif config.locker.backend == "none":
-        tell(_NEVER)
+        tell(NEVER_LOCKED)
     else:
         tell("no lock is held")
 
@@ -124,16 +122,9 @@ def _release_lapsed(config: Config, yes: bool) -> None:
 
 def _locker(config: Config) -> ListedLocker:
     section = config.locker
-    if section.backend == "none":
-        raise ConfigError(_NEVER)
-    if section.backend == "memory":
-        raise ConfigError(
-            "the backend of [locker] is memory: these locks live in the kicker's process; see "
-            "`sqsjkr-gevent status`"
-        )
-    if section.backend == "sqlite" and not Path(section.table).exists():
-        raise StartError(f"{Path(section.table).absolute()} is not there: no kicker has used it")
     stores = Stores(config, make_session(config.account), unobserved)
+    if not is_custom(section.backend):
+        stores.backend(section.backend).check_visible()
     locker = stores.locker()
     if not isinstance(locker, ListedLocker):
         raise ConfigError(

@@ -1,0 +1,56 @@
+"""Locks and states of jobs in sqsjkr's DynamoDB table, shared by all hosts.
+
+The rows are sqsjkr's: `EventId` in a lock row means locked, `Expired` in a throttle row means seen.
+Ours also have `Owner`, `Version` (grows with each renewal), `Lease` (seconds); a lock row also has
+`Token` and `LockedAt` (for people; no lease is judged by it), a throttle row also has `Status`. A
+row without `Owner` is sqsjkr's, has no lease, and is never taken over.
+"""
+
+from ...aws import Client
+from ...aws.table import Table
+from ..backend import Opening
+from .locker import FREE_LOCK_KEPT, DynamoDBLocker
+from .throttler import DynamoDBThrottler
+
+__all__ = ["FREE_LOCK_KEPT", "Backend", "DynamoDBLocker", "DynamoDBThrottler"]
+
+#: Calls to DynamoDB at a time: one for each slot, between these limits, since jobs wait for them.
+MIN_CONNECTIONS = 16
+MAX_CONNECTIONS = 100
+
+#: How often botocore tries each call.
+ATTEMPTS = 3
+
+
+class Backend:
+    """See backend.Backend. One client serves both stores."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._config = config = opening.config
+        slots = config.kicker.max_concurrent_num
+        self._client = Client(
+            opening.session,
+            "dynamodb",
+            config.account,
+            connections=max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, slots)),
+            observe=opening.observe,
+            attempts=ATTEMPTS,
+        )
+
+    def locker(self) -> DynamoDBLocker:
+        """See backend.Backend."""
+        section = self._config.locker
+        return DynamoDBLocker(Table(self._client, section.table), lease=section.lease)
+
+    def throttler(self, retention: float) -> DynamoDBThrottler:
+        """See backend.Backend."""
+        table = Table(self._client, self._config.throttler.table)
+        lease = self._config.sqs.visibility_timeout
+        return DynamoDBThrottler(table, lease=lease, retention=retention)
+
+    def check_visible(self) -> None:
+        """See backend.Backend; they can."""
+
+    def check(self) -> str:
+        """See backend.Backend; the tables have findings of their own."""
+        return "backend 'dynamodb' uses DynamoDB"

@@ -1,0 +1,156 @@
+"""States of jobs in sqsjkr's DynamoDB table."""
+
+import time
+from collections.abc import Iterator
+
+import gevent
+
+from ...aws import Batcher
+from ...aws.table import MAX_BATCH, Row, Table, key, value
+from ...clock import Clock
+from ...errors import DuplicatedMessage, JobInProgress, LeaseLost, StoreError
+from ..lapse import LeaseWatch
+from ..throttler import InProgress
+from . import rows
+
+#: The row of a job in progress is kept for at least this many leases; then TTL may remove it.
+RUNNING_LEASES = 2
+
+_DONE = "done"
+_RUNNING = "running"
+
+
+class DynamoDBThrottler:
+    """Job states across hosts.
+
+    lease: seconds a job stays in progress without a renewal.
+    retention: seconds a done job's row is kept, at least as long as its message may live.
+    """
+
+    lease: float | None
+
+    def __init__(
+        self, table: Table, *, lease: float, retention: float, clock: Clock = time.monotonic
+    ) -> None:
+        self.lease = lease
+        self._seconds = lease
+        self._retention = retention
+        self._table = table
+        self._watch = LeaseWatch(clock)
+        self._marks: Batcher[Row] = Batcher(table.put, most=MAX_BATCH, linger=0.02, parallel=4)
+
+    def check(self) -> None:
+        """Raises StartError where the table cannot be used."""
+        self._table.check()
+
+    def claim(self, job_id: str, *, owner: str) -> str | None:
+        """Mark the job as in progress. Raises DuplicatedMessage or JobInProgress."""
+        row, ours = self._take(
+            job_id,
+            owner,
+            "attribute_not_exists(Expired) OR"
+            " (Expired < :now AND (attribute_not_exists(#Status) OR #Status = :done))",
+            now=int(time.time()),
+            done=_DONE,
+        )
+        if ours:
+            return None
+        if _status(row) != _RUNNING:
+            self._watch.forget(job_id)
+            raise DuplicatedMessage(f"job {job_id} is done")
+        lapses_in = rows.lapses_in(self._watch, job_id, row)
+        holder = row["Owner"]["S"]
+        if lapses_in is None or lapses_in > 0:
+            raise JobInProgress(
+                f"job {job_id} is run by {holder}", lapses_in=lapses_in, holder=holder
+            )
+        version = int(row["Version"]["N"])
+        row, ours = self._take(
+            job_id, owner, "#Owner = :old AND #Version = :seen", old=holder, seen=version
+        )
+        if not ours:
+            raise JobInProgress(
+                f"job {job_id} was taken over by another", holder=rows.owner_of(row)
+            )
+        self._watch.forget(job_id)
+        return holder
+
+    def _take(
+        self, job_id: str, owner: str, condition: str, **values: str | int
+    ) -> tuple[Row, bool]:
+        row, ours = self._table.update(
+            job_id,
+            "throttle",
+            "SET Expired = :expired, #Owner = :owner, #Version = :one, #Lease = :lease,"
+            " #Status = :running",
+            condition,
+            expired=self._running_until(),
+            owner=owner,
+            lease=self._seconds,
+            running=_RUNNING,
+            one=1,
+            **values,
+        )
+        return row, ours or (rows.is_of(row, owner) and _status(row) == _RUNNING)
+
+    def renew(self, job_id: str, owner: str) -> None:
+        """Start the lease anew. Raises LeaseLost."""
+        held = self._table.renew(
+            job_id,
+            "throttle",
+            "SET #Version = #Version + :one, Expired = :expired",
+            "#Owner = :owner AND #Status = :running",
+            owner=owner,
+            running=_RUNNING,
+            one=1,
+            expired=self._running_until(),
+        )
+        if not held:
+            raise LeaseLost(f"job {job_id} is not run by {owner}")
+
+    def done(self, job_id: str, owner: str) -> None:
+        """Mark the job as done. Raises StoreError where that is not confirmed within a lease."""
+        row = {
+            **key(job_id, "throttle"),
+            "Expired": value(int(time.time() + self._retention)),
+            "Owner": value(owner),
+            "Status": value(_DONE),
+        }
+        marked = self._marks.submit(row)
+        try:
+            marked.get(timeout=self._seconds)
+        except gevent.Timeout:
+            # Written later, it would keep a job from being run that went back meanwhile.
+            self._marks.cancel(marked, StoreError(f"job {job_id} could not be marked as done"))
+            marked.get()
+
+    def release(self, job_id: str, owner: str) -> None:
+        """Forget a job that did not run. Raises LeaseLost."""
+        if not self._table.delete(job_id, "throttle", owner):
+            raise LeaseLost(f"job {job_id} is not run by {owner}")
+
+    def close(self, timeout: float) -> None:
+        """Write the marks that wait, for at most `timeout` seconds."""
+        self._marks.close(timeout, StoreError("the kicker stopped before the job's done mark"))
+
+    def running(self) -> Iterator[InProgress]:
+        """See ListedThrottler. It reads the whole table."""
+        for row in self._table.scan("throttle", "attribute_exists(#Lease)"):
+            yield InProgress(
+                job_id=row["Id"]["S"],
+                owner=row["Owner"]["S"],
+                version=int(row["Version"]["N"]),
+                lease=float(row["Lease"]["N"]),
+            )
+
+    def forget(self, seen: InProgress) -> bool:
+        """See ListedThrottler."""
+        return self._table.delete(seen.job_id, "throttle", seen.owner, seen.version)
+
+    def _running_until(self) -> int:
+        # Whatever the retention: TTL must not remove the row between two renewals.
+        return int(time.time() + max(self._retention, RUNNING_LEASES * self._seconds))
+
+
+def _status(row: Row) -> str:
+    return row.get("Status", {}).get("S", _DONE)
