@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..duration import format_duration
 from ..errors import ConfigError
@@ -24,6 +24,11 @@ from .sections import (
     ThrottlerSection,
 )
 from .template import expand
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .keywords import Keywords
 from .toml import parse_toml, read_text
 
 __all__ = [
@@ -97,7 +102,7 @@ class Config:
         return _build(given, origin, environ)
 
     @classmethod
-    def new(cls, **keywords: object) -> "Config":
+    def new(cls, **keywords: "Unpack[Keywords]") -> "Config":
         """Create a config from keywords, with the same values and checks as in a file.
 
         Every key is a keyword: queue_name, max_concurrent_num, wait_time=20, kill_grace="10s".

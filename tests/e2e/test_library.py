@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import sqsjkr_gevent
 from kickers import DEADLINE
 
 #: What every program begins with; `conf(queue_name, **more)` is its config.
@@ -234,6 +235,39 @@ import sqsjkr_gevent
 print(sorted({"gevent", "boto3", "botocore", "ssl", "flask"} & sys.modules.keys()))
 """
     assert ["[]"] == lines(run(program, head=""))
+
+
+def test_an_editor_sees_the_public_names():
+    """All of them are there, and importable, with what a Kicker takes in place of its own parts."""
+    names = {"AlreadyLocked", "Config", "ConfigError", "DuplicatedMessage", "History", "Holder"}
+    names |= {"Kicker", "LeasedLocker", "LeasedThrottler", "ListedLocker", "Locker", "Message"}
+    names |= {"Queue", "SqsjkrError", "Throttler", "__version__", "create_app"}
+    assert names == set(sqsjkr_gevent.__all__)
+    assert names <= set(dir(sqsjkr_gevent))
+    for name in names:
+        assert getattr(sqsjkr_gevent, name)
+
+
+@pytest.mark.slow
+def test_mypy_refuses_a_config_with_a_wrong_type_or_a_wrong_name(tmp_path):
+    """The mistake shows in the editor, not at 3 a.m."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from sqsjkr_gevent import Config\n"
+        'Config.new(queue_name="q", wait_time="10s", max_concurrent_num=3)\n'
+        'Config.new(queue_name="q", max_concurrent_num="three")\n'
+        'Config.new(queue_name="q", max_concurent_num=3)\n'
+    )
+    mypy = [sys.executable, "-m", "mypy", "--strict", "--config-file=", str(program)]
+    parent = Path(sqsjkr_gevent.__file__).parents[1]
+    found = {} if parent.name == "site-packages" else {"MYPYPATH": str(parent)}
+    done = subprocess.run(
+        mypy, cwd=tmp_path, env={**os.environ, **found}, capture_output=True, text=True
+    )
+    told = [line for line in done.stdout.splitlines() if ": error: " in line]
+    assert ["program.py:3", "program.py:4"] == [line.split(": ")[0] for line in told]
+    assert 'expected "int | None"' in told[0]
+    assert 'did you mean "max_concurrent_num"' in told[1]
 
 
 def test_the_stats_app_mounts_elsewhere(run):

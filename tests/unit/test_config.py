@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sqsjkr_gevent.config import Config
+from sqsjkr_gevent.config.keywords import Keywords
 from sqsjkr_gevent.config.names import CHECKS, KEYWORDS, SECTIONS
 from sqsjkr_gevent.errors import ConfigError
 
@@ -211,6 +212,11 @@ def test_no_keyword_of_new_stands_for_two_keys() -> None:
     assert len(CHECKS) == len(long)
     assert set() == long & {key for _, key in CHECKS}
     assert {"backend", "table", "id"} & set(KEYWORDS) == set()
+
+
+def test_type_checkers_and_editors_know_every_keyword_of_new() -> None:
+    """A key has its line in keywords.py under each of its names, or mypy would refuse it."""
+    assert KEYWORDS.keys() == Keywords.__annotations__.keys()
 
 
 def test_a_config_file_written_for_sqsjkr_loads_unchanged() -> None:
