@@ -57,5 +57,5 @@ class Drain:
                 # A receive still under way may bring what was returned a moment ago.
                 until = min(until, time.monotonic() + LAST_RECEIVE)
             # Again and again: a trigger may start while jobs end.
-            self._parts.kill_all(STOPPED)
+            self._parts.processes.kill_all(STOPPED)
             all_over.join(timeout=0.1)

@@ -137,7 +137,7 @@ class Kicker:
             version=__version__,
             queue=self._config.sqs.queue_name,
             name=self.parts.name,
-            launcher=self.parts.launcher.name,
+            launcher=self.parts.processes.launcher.name,
         )
         self._on_started()
         self.parts.stopping.wait()
@@ -187,7 +187,7 @@ class Kicker:
 
     def _beat(self) -> None:
         self.health.beat()
-        self.parts.guard.beat()
+        self.parts.processes.guard.beat()
 
 
 def _ignore(name: str) -> None:

@@ -33,7 +33,7 @@ class Life:
         self._numbers = count(1)
         self._settler = parts.settler(opened.throttler)
         self.circuit = Circuit(
-            [*opened.checks, parts.runner.probe],
+            [*opened.checks, parts.processes.runner.probe],
             lambda: parts.health.forgive("dynamodb"),
             partial(parts.health.observer("kicker"), "receive"),
         )

@@ -39,7 +39,7 @@ class Once:
         parts, run = self._parts, self.job_run
         no_lock = run.job.lock_id is None
         locks = parts.locks(NoLocker() if no_lock else as_leased_locker(parts.stores.locker()))
-        with keeping(parts, parts.guard.beat, lambda dead: self.stop()):
+        with keeping(parts, parts.processes.guard.beat, lambda dead: self.stop()):
             with locks.holding(run) as token:
                 with parts.room.waiting():
                     pass  # A stop while the store was asked for the lock ends it here.
@@ -52,4 +52,4 @@ class Once:
         """Kill it, or have run() raise Stopping if it has not started."""
         self._parts.stopping.set()
         self._parts.room.close()
-        self._parts.kill_all(STOPPED)
+        self._parts.processes.kill_all(STOPPED)

@@ -17,8 +17,7 @@ def keeping(
     beat: called at each turn of the loop. on_death: called with what ended the loop, which must
     not end. Raises StartError.
     """
-    parts.runs.open()
-    parts.guard.start()
+    parts.processes.open()
     loop = gevent.spawn(parts.keeper.loop, beat)
     loop.link_exception(lambda dead: on_death(dead.exception))
     try:
@@ -26,8 +25,4 @@ def keeping(
     finally:
         parts.keeper.stop()
         loop.join()
-        parts.guard.stop()
-        for runner in parts.runners:
-            runner.close()
-        parts.launcher.close()
-        parts.runs.close()
+        parts.processes.close()

@@ -12,7 +12,6 @@ from gevent.event import Event
 from ..aws import Observer, SqsQueue, error_code, make_session
 from ..config import Config
 from ..intake import Circuit, Permits, Queue, WaitingRoom
-from ..process import Guard, Runner, Runs, make_launcher
 from ..stores import LeasedLocker, LeasedThrottler, Stores
 from ..stores.history import SqliteHistory
 from ..telemetry import Health, History, MemoryHistory, Metrics, QueueDepth, Stats
@@ -22,6 +21,7 @@ from .executor import Executor
 from .groups import Groups
 from .keeper import Keeper, margin
 from .locks import Locks
+from .processes import Processes
 from .report import Report
 from .retry import RetryPolicy
 from .run import Run
@@ -54,6 +54,7 @@ class Parts:
     ) -> None:
         kicker = config.kicker
         self._config = config
+        self._environment = Environment(kicker.inherit_env)
         #: Names this kicker in lock and throttle stores, apart from all others there ever were.
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.stats = Stats()
@@ -70,21 +71,14 @@ class Parts:
         self.runs_alive: dict[str, Run] = {}
         #: Seconds that each of the last started jobs had waited.
         self.waits: deque[float] = deque(maxlen=RECENT)
-        self.launcher = make_launcher(kicker.launcher)
-        self.runs = Runs(self.name)
-        self.guard = Guard(self.name, self.runs, _silence(config))
-        self.runner = self._make_runner(on_output)
-        # What a trigger prints is not the job's.
-        trigger_runner = self.runner if on_output is None else self._make_runner()
-        self.runners = {self.runner, trigger_runner}
-        environment = Environment(kicker.inherit_env)
-        self.executor = Executor(self.runner, environment, self.guard, self.metrics, self.stopping)
-        self.trigger = Trigger(
-            kicker.life_time_trigger,
-            trigger_runner,
-            environment,
-            parallel=kicker.max_concurrent_num,
+        self.processes = Processes(
+            self.name,
+            kicker,
+            _silence(config),
+            partial(self.health.observer("host"), "start_process"),
+            on_output,
         )
+        self.executor, self.trigger = self._executor(), self._trigger()
         session = make_session(config.account)
         self.queue = queue or SqsQueue(
             session, config.account, config.sqs, observe=self.observer("sqs")
@@ -95,16 +89,16 @@ class Parts:
         #: Names under which the web face may be requested, besides those that this host has anyway.
         self.host_names = (kicker.stats_host, *kicker.stats_hosts)
 
-    def _make_runner(self, on_output: Callable[[bytes], None] | None = None) -> Runner:
-        kicker = self._config.kicker
-        return Runner(
-            self.launcher,
-            output_limit=kicker.output_limit,
-            kill_grace=kicker.kill_grace,
-            runs=self.runs,
-            on_start=partial(self.health.observer("host"), "start_process"),
-            on_output=on_output,
+    def _executor(self) -> Executor:
+        processes = self.processes
+        return Executor(
+            processes.runner, self._environment, processes.guard, self.metrics, self.stopping
         )
+
+    def _trigger(self) -> Trigger:
+        kicker, runner = self._config.kicker, self.processes.trigger_runner
+        parallel = kicker.max_concurrent_num
+        return Trigger(kicker.life_time_trigger, runner, self._environment, parallel=parallel)
 
     def observer(self, service: str) -> Observer:
         """Called with each call of that service and its error, if any."""
@@ -118,11 +112,6 @@ class Parts:
                 judge(operation, error)
 
         return observe
-
-    def kill_all(self, reason: str) -> None:
-        """Kill the processes of all jobs and triggers."""
-        for runner in self.runners:
-            runner.kill_all(reason)
 
     def locks(self, locker: LeasedLocker) -> Locks:
         """The locks of that store."""
