@@ -11,7 +11,7 @@ from botocore.utils import get_environ_proxies
 from gevent.lock import BoundedSemaphore
 
 from .. import __version__
-from ..config.config import AccountSection
+from ..config import AccountSection
 from ..errors import ConfigError
 from .pace import Pace
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import gevent
 
-from ..config.config import AccountSection, SqsSection
+from ..config import AccountSection, SqsSection
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid
 from ..log import get_logger
 from ..message import Message

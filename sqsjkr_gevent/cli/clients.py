@@ -1,7 +1,7 @@
 """Clients of the AWS services for commands that run once."""
 
 from ..aws import Client, Session, unobserved
-from ..config.config import AccountSection
+from ..config import AccountSection
 
 CONNECTIONS = 4
 

@@ -6,7 +6,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlencode
 
-from ..config.config import KickerSection
+from ..config import KickerSection
 from ..errors import ConfigError, SqsjkrError
 
 #: Seconds that the kicker may take to answer.

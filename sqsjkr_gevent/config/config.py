@@ -24,24 +24,12 @@ from .sections import (
     ThrottlerSection,
 )
 from .template import expand
+from .toml import parse_toml, read_text
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .keywords import Keywords
-from .toml import parse_toml, read_text
-
-__all__ = [
-    "AccountSection",
-    "Config",
-    "HistorySection",
-    "KickerSection",
-    "LockerSection",
-    "LogSection",
-    "RetrySection",
-    "SqsSection",
-    "ThrottlerSection",
-]
 
 _PORT = ("kicker", "stats_port")
 _SOCKET = ("kicker", "stats_socket")

@@ -7,7 +7,7 @@ from flask import Flask
 from gevent import socket
 
 from .. import descriptors
-from ..config.config import KickerSection
+from ..config import KickerSection
 from ..errors import StartError
 from ..unix_socket import remove_stale
 from .connections import Server

@@ -1,7 +1,7 @@
 """Which errored jobs are run again, and when."""
 
 from ..backoff import jittered
-from ..config.config import RetrySection
+from ..config import RetrySection
 from ..job import Ending, Outcome
 
 

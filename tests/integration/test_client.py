@@ -11,7 +11,7 @@ from proxy import Proxy
 from sqsjkr_gevent.aws import CallError, Client, make_session, unobserved
 from sqsjkr_gevent.aws.pace import Pace
 from sqsjkr_gevent.aws.table import key
-from sqsjkr_gevent.config.config import AccountSection
+from sqsjkr_gevent.config import AccountSection
 from stores import Clock
 from waiting import eventually
 

@@ -11,8 +11,7 @@ import pytest
 
 from sqsjkr_gevent.cli.drain import listening
 from sqsjkr_gevent.cli.drain.listening import require_listener
-from sqsjkr_gevent.config import Config
-from sqsjkr_gevent.config.config import KickerSection
+from sqsjkr_gevent.config import Config, KickerSection
 from sqsjkr_gevent.errors import SqsjkrError
 
 NOBODY = 65534

@@ -15,20 +15,10 @@ from servers import Table
 from sqsjkr_gevent.aws import Client
 from sqsjkr_gevent.aws.table import Table as StoreTable
 from sqsjkr_gevent.errors import AlreadyLocked, LeaseLost, StartError, StoreError
-from sqsjkr_gevent.stores import Holder, LeasedLocker, ListedLocker
+from sqsjkr_gevent.stores import Holder, LeasedLocker, ListedLocker, as_leased_locker
 from sqsjkr_gevent.stores.dynamodb import FREE_LOCK_KEPT, DynamoDBLocker
-from sqsjkr_gevent.stores.locker import as_leased_locker
 from sqsjkr_gevent.stores.memory import MemoryLocker, MemoryTable
-from stores import (
-    BACKENDS,
-    LEASE,
-    LEASED,
-    Clock,
-    dynamodb,
-    dynamodb_client,
-    memory,
-    over,
-)
+from stores import BACKENDS, LEASE, LEASED, Clock, dynamodb, dynamodb_client, memory, over
 
 
 @dataclass

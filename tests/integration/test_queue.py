@@ -18,7 +18,7 @@ from servers import Aws, connect, create_queue, start_ministack
 from servers import Queue as ServerQueue
 from sqsjkr_gevent.aws import SqsQueue, make_session
 from sqsjkr_gevent.aws.dead_letter import attributes_of, read
-from sqsjkr_gevent.config.config import AccountSection, SqsSection
+from sqsjkr_gevent.config import AccountSection, SqsSection
 from sqsjkr_gevent.errors import AccessDenied, QueueError, ReceiptHandleInvalid, StartError
 from sqsjkr_gevent.message import Message
 from waiting import eventually

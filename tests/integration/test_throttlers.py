@@ -16,9 +16,8 @@ from sqsjkr_gevent.aws.batcher import Again
 from sqsjkr_gevent.aws.table import Table as StoreTable
 from sqsjkr_gevent.aws.table import key
 from sqsjkr_gevent.errors import DuplicatedMessage, JobInProgress, LeaseLost, StartError, StoreError
-from sqsjkr_gevent.stores import InProgress, LeasedThrottler, ListedThrottler
+from sqsjkr_gevent.stores import InProgress, LeasedThrottler, ListedThrottler, as_leased_throttler
 from sqsjkr_gevent.stores.dynamodb import DynamoDBThrottler
-from sqsjkr_gevent.stores.throttler import as_leased_throttler
 from stores import (
     BACKENDS,
     LEASE,

@@ -16,7 +16,7 @@ from gevent.server import StreamServer
 
 from sqsjkr_gevent.aws import Client, make_session
 from sqsjkr_gevent.aws import client as client_module
-from sqsjkr_gevent.config.config import AccountSection
+from sqsjkr_gevent.config import AccountSection
 
 #: On Python 3.10 there is none: everything is botocore's.
 transport = pytest.importorskip("sqsjkr_gevent.aws.transport", exc_type=ImportError)

@@ -3,7 +3,7 @@
 import gevent
 import pytest
 
-from sqsjkr_gevent.config.config import RetrySection
+from sqsjkr_gevent.config import RetrySection
 from sqsjkr_gevent.errors import AttemptsExhausted, QueueError, StoreError
 from sqsjkr_gevent.intake import Permit, Permits, WaitingRoom
 from sqsjkr_gevent.job import Ending, Job, Outcome

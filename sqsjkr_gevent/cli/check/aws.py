@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 
 from ...aws import CallError, Client, Session
-from ...config.config import AccountSection
+from ...config import AccountSection
 from .findings import Finding, fail, ok, warn
 
 #: Seconds that the clocks may differ; a life_time counts from SQS's clock by this host's.

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ... import descriptors
-from ...config import Config
-from ...config.config import HistorySection, KickerSection
+from ...config import Config, HistorySection, KickerSection
 from ...duration import format_duration
 from ...errors import SqsjkrError
 from ..stats_client import StatsClient

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
-from ...config.config import KickerSection
+from ...config import KickerSection
 from ...errors import SqsjkrError
 from ..stats_client import NoAnswer, connect
 

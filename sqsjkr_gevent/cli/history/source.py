@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from ...config import Config
-from ...config.config import HistorySection
+from ...config import Config, HistorySection
 from ...errors import StartError
 from ...stores.history import SqliteHistory
 from ...telemetry import Query
