@@ -8,6 +8,12 @@ def jittered(seconds: float) -> float:
     return seconds * random.uniform(0.5, 1.0)
 
 
+def doubled(first: float, limit: float, times: int) -> float:
+    """`first` seconds, doubled that many times, and at most `limit`."""
+    # The exponent is bounded, since a float power overflows after days of failures.
+    return min(limit, first * 2.0 ** min(times, 32))
+
+
 class Backoff:
     """Delays that double from `first` to `limit` seconds until a try succeeds."""
 
@@ -19,8 +25,7 @@ class Backoff:
     def failed(self) -> float:
         """Count a failure. Returns the seconds to wait before the next try."""
         self.failures += 1
-        # The exponent is bounded, since a float power overflows after days of failures.
-        return jittered(min(self._limit, self._first * 2.0 ** min(self.failures - 1, 32)))
+        return jittered(doubled(self._first, self._limit, self.failures - 1))
 
     def succeeded(self) -> None:
         """Start over: the next failure counts as the first."""

@@ -1,6 +1,6 @@
 """Which errored jobs are run again, and when."""
 
-from ..backoff import jittered
+from ..backoff import doubled, jittered
 from ..config import RetrySection
 from ..job import Ending, Outcome
 
@@ -29,6 +29,5 @@ class RetryPolicy:
 
     def delay(self, attempt: int) -> float:
         """Seconds from the end of the attempt of that number to the next, with jitter."""
-        # The exponent is bounded, since a float power overflows.
-        grown = self._section.backoff * 2.0 ** min(attempt - 1, 32)
-        return jittered(min(self._section.max_backoff, grown))
+        section = self._section
+        return jittered(doubled(section.backoff, section.max_backoff, attempt - 1))

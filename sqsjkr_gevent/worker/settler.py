@@ -1,7 +1,7 @@
 """Keeps messages invisible from receive to settle, and settles them as the outcome says."""
 
 from ..aws.sqs import MAX_VISIBILITY
-from ..backoff import jittered
+from ..backoff import doubled, jittered
 from ..errors import AttemptsExhausted, LeaseLost, QueueError, StoreError
 from ..intake import Queue
 from ..job import Ending, Settle
@@ -215,7 +215,7 @@ class Settler:
             seconds = _back_off(run)
             log.error("dead letter refused; sent again later", refused=str(error), **told)
         else:
-            seconds = min(MAX_VISIBILITY, FIRST_INVALID * 2.0 ** min(message.receive_count - 1, 16))
+            seconds = doubled(FIRST_INVALID, MAX_VISIBILITY, message.receive_count - 1)
             log.error(
                 "invalid message stays in the queue, which has no dead-letter queue",
                 visible_in=seconds,
@@ -235,6 +235,4 @@ class Settler:
 
 
 def _back_off(run: Run) -> float:
-    return jittered(
-        min(MAX_BACK_OFF, FIRST_BACK_OFF * 2.0 ** min(run.message.receive_count - 1, 16))
-    )
+    return jittered(doubled(FIRST_BACK_OFF, MAX_BACK_OFF, run.message.receive_count - 1))
