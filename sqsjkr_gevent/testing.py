@@ -67,12 +67,12 @@ class FakeQueue:
         """See Queue."""
         return 4 * 86400.0
 
-    def receive(self, most: int) -> list[Message]:
+    def receive(self, limit: int) -> list[Message]:
         """See Queue."""
         if not self._waiting:
             self._sent.clear()
             self._sent.wait(_POLL)
-        found = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
+        found = [self._waiting.popleft() for _ in range(min(limit, len(self._waiting)))]
         for message in found:
             message.receive_count += 1
             self._received.add(message.id)

@@ -17,8 +17,8 @@ class Queue(Protocol):
     def open(self) -> float:
         """Find it; answers the seconds that it keeps a message. Raises StartError."""
 
-    def receive(self, most: int) -> list[Message]:
-        """Up to `most` messages; waits for the first of them for a while."""
+    def receive(self, limit: int) -> list[Message]:
+        """Up to `limit` messages; waits a while for the first one."""
 
     def delete(self, message: Message) -> None:
         """Delete it, and set its `deleted`. Raises ReceiptHandleInvalid."""

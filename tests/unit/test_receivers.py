@@ -22,14 +22,14 @@ class Queue:
         self.polls = 0
         self.end = Event()
 
-    def receive(self, most: int) -> list[Message]:
+    def receive(self, limit: int) -> list[Message]:
         """A full answer, or one that waits for the end."""
         self.polls += 1
         if self.full:
             self.full -= 1
             gevent.sleep(0)
             return [
-                Message(id=str(n), body="", receipt_handle="", sent_at=0.0) for n in range(most)
+                Message(id=str(n), body="", receipt_handle="", sent_at=0.0) for n in range(limit)
             ]
         self.polling += 1
         self.end.wait()
@@ -59,7 +59,7 @@ class Script:
         self.answers = deque(answers)
         self.end = Event()
 
-    def receive(self, most: int) -> list[Message]:
+    def receive(self, limit: int) -> list[Message]:
         """The next answer."""
         if not self.answers:
             self.end.wait()
