@@ -1,4 +1,4 @@
-"""Everything that speaks to AWS: clients, the queue, batches, tables, dead letters, permissions."""
+"""All access to AWS: clients, the queue, batches, tables, dead letters, permissions."""
 
 from .batcher import Batcher
 from .client import (

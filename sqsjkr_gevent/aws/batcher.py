@@ -1,4 +1,4 @@
-"""Gathers single requests into batch calls, and repeats what fails for the moment."""
+"""Collects single requests into batch calls and retries those that fail temporarily."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,28 +21,28 @@ _Entry = tuple[T, "AsyncResult[None]"]
 
 
 class Again(SqsjkrError):
-    """One entry of a batch failed for a passing reason and is to be sent again."""
+    """One entry of a batch failed temporarily; send it again."""
 
 
 class Batcher(Generic[T]):
-    """Sends entries in batches of up to `most`, up to `parallel` calls at a time.
+    """Sends entries in batches of up to `max_entries`, up to `parallel` calls at a time.
 
-    send: makes one call; answers an entry's fate in the order given: None for success, Again to
-        repeat it, any other exception as its final answer. A SqsjkrError raised by the call
-        repeats all of it.
-    linger: seconds a batch waits for company.
+    send: makes one call; returns one result per entry, in order: None for success, Again to
+        retry the entry, any other exception as its final result. If it raises a SqsjkrError,
+        the whole batch is retried.
+    linger: seconds that a batch waits for more entries.
     """
 
     def __init__(
         self,
         send: Callable[[Sequence[T]], Sequence[Exception | None]],
         *,
-        most: int,
+        max_entries: int,
         linger: float,
         parallel: int,
     ) -> None:
         self._send = send
-        self._most = most
+        self._max_entries = max_entries
         self._linger = linger
         self._calls = Pool(parallel)
         self._entries: deque[_Entry[T]] = deque()
@@ -57,7 +57,7 @@ class Batcher(Generic[T]):
         self._loop: gevent.Greenlet[[], None] | None = None
 
     def submit(self, entry: T) -> "AsyncResult[None]":
-        """Queue an entry; the result is None once it succeeded, or raises its final answer."""
+        """Queue an entry. The result becomes None on success, or raises the entry's error."""
         result: AsyncResult[None] = AsyncResult()
         if self._closed is not None:
             result.set_exception(self._closed)
@@ -67,14 +67,14 @@ class Batcher(Generic[T]):
         self._open.add(result)
         self._entries.append((entry, result))
         self._filled.set()
-        if len(self._entries) >= self._most:
+        if len(self._entries) >= self._max_entries:
             self._full.set()
         return result
 
     def cancel(self, result: "AsyncResult[None]", error: Exception) -> None:
-        """Send the entry of that result no more.
+        """Stop sending the entry of `result`.
 
-        The result becomes `error`, or what a call that is under way makes of it.
+        The result raises `error`, unless a call already under way settles it.
         """
         self._cancelled[result] = error
         queued = list(self._entries)
@@ -82,7 +82,7 @@ class Batcher(Generic[T]):
         self._repeat(queued)
 
     def close(self, timeout: float, error: Exception) -> None:
-        """Send what is queued for at most `timeout` seconds, then answer the rest with `error`."""
+        """Send queued entries for up to `timeout` seconds, then fail the rest with `error`."""
         self._full.set()
         gevent.spawn(self._drain).join(timeout)
         self._closed = error
@@ -90,9 +90,9 @@ class Batcher(Generic[T]):
             self._loop.kill()
         self._calls.kill()
         self._entries.clear()
-        # Not only those in the queue: a call killed before it began takes its batch with it.
+        # Includes entries outside the queue: those of calls that were killed before they began.
         for result in list(self._open):
-            self._answer(result, error)
+            self._settle(result, error)
 
     def _drain(self) -> None:
         while self._entries or len(self._calls):
@@ -103,14 +103,16 @@ class Batcher(Generic[T]):
         while True:
             self._filled.wait()
             if self._backoff.failures:
-                # One call at a time, each after the pause that the one before it ends with.
+                # One call at a time: a failed call ends with the back-off pause.
                 self._calls.join()
             self._calls.wait_available()
             self._full.wait(self._linger)
-            batch = [self._entries.popleft() for _ in range(min(self._most, len(self._entries)))]
+            batch = [
+                self._entries.popleft() for _ in range(min(self._max_entries, len(self._entries)))
+            ]
             if not self._entries:
                 self._filled.clear()
-            if len(self._entries) < self._most:
+            if len(self._entries) < self._max_entries:
                 self._full.clear()
             if batch:
                 self._calls.spawn(self._call, batch)
@@ -118,31 +120,31 @@ class Batcher(Generic[T]):
     def _call(self, batch: list[_Entry[T]]) -> None:
         episode = self._episode
         try:
-            answers = self._send([entry for entry, _ in batch])
+            outcomes = self._send([entry for entry, _ in batch])
         except SqsjkrError as error:
             self._pause(error, batch, episode)
             return
         except Exception as error:
             for _, result in batch:
-                self._answer(result, error)
+                self._settle(result, error)
             raise
         again = []
-        for (entry, result), answer in zip(batch, answers, strict=True):
-            if isinstance(answer, Again):
+        for (entry, result), outcome in zip(batch, outcomes, strict=True):
+            if isinstance(outcome, Again):
                 again.append((entry, result))
                 continue
-            self._answer(result, answer)
+            self._settle(result, outcome)
         if again:
-            self._pause(next(a for a in answers if isinstance(a, Again)), again, episode)
+            self._pause(next(one for one in outcomes if isinstance(one, Again)), again, episode)
         else:
             self._backoff.succeeded()
 
     def _pause(self, error: Exception, batch: list[_Entry[T]], episode: int) -> None:
         if episode == self._episode:
-            # Calls that were under way together fail together, and count as one failure.
+            # Parallel calls that fail together count as one failure.
             self._episode += 1
             self._wait = self._backoff.failed()
-            log.warning("batch call failed, repeated", error=str(error), wait=round(self._wait, 2))
+            log.warning("batch call failed, retrying", error=str(error), wait=round(self._wait, 2))
         self._repeat(batch)
         gevent.sleep(self._wait)
 
@@ -152,14 +154,14 @@ class Batcher(Generic[T]):
             if cancelled is None:
                 self._entries.appendleft((entry, result))
             else:
-                self._answer(result, cancelled)
+                self._settle(result, cancelled)
         if self._entries:
             self._filled.set()
 
-    def _answer(self, result: "AsyncResult[None]", answer: Exception | None) -> None:
+    def _settle(self, result: "AsyncResult[None]", error: Exception | None) -> None:
         self._open.discard(result)
         self._cancelled.pop(result, None)
-        if answer is None:
+        if error is None:
             result.set(None)
         else:
-            result.set_exception(answer)
+            result.set_exception(error)

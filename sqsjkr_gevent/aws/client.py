@@ -1,4 +1,4 @@
-"""Sessions and clients: how every call to AWS is made, bounded and watched."""
+"""Sessions and clients: every call to AWS, with its limits and its observer."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -17,22 +17,22 @@ from .pace import Pace
 
 try:
     from .transport import LeanTransport
-except ImportError:  # Python 3.10 has no geventhttpclient that is new enough.
+except ImportError:  # No recent enough geventhttpclient supports Python 3.10.
     LeanTransport = None  # type: ignore[assignment,misc]
 
-#: Seconds to connect and to wait for bytes of an answer. A long poll adds its own wait.
+#: Seconds to connect, and to wait for bytes of a response. A long poll adds its own wait.
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 10.0
 
-#: Urgent calls at a time, beside the others: they wait for none of these, nor for their timeouts.
+#: Urgent calls at a time. They have their own connections, so they never wait for other calls.
 URGENT_CONNECTIONS = 32
 
-#: Error codes that say: this identity may not do that.
+#: Error codes for a missing permission.
 _DENIED = frozenset(
     {"AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied"}
 )
 
-#: Error codes, beside status 429, that say: not so fast. Their status is that of a wrong request.
+#: Error codes for throttling, besides status 429. They come with status 400.
 _THROTTLED = frozenset(
     {
         "LimitExceededException",
@@ -49,7 +49,7 @@ _THROTTLED = frozenset(
     }
 )
 
-#: Error codes that say: I do not know you.
+#: Error codes for failed authentication.
 _UNKNOWN = frozenset(
     {
         "ExpiredToken",
@@ -64,7 +64,7 @@ _UNKNOWN = frozenset(
     }
 )
 
-#: Error codes that say: there is no such queue, or table.
+#: Error codes for a queue or table that does not exist.
 MISSING = frozenset(
     {
         "AWS.SimpleQueueService.NonExistentQueue",
@@ -73,20 +73,20 @@ MISSING = frozenset(
     }
 )
 
-#: DynamoDB's error code for a request that does not fit the table.
+#: DynamoDB's error code for a request that does not match the table's keys.
 WRONG_SHAPE = "ValidationException"
 
-#: What botocore raises for a call that went wrong.
+#: What botocore raises for a failed call.
 CallError = (ClientError, BotoCoreError)
 
-#: What make_session gives; other modules need no boto3 for its name.
+#: What make_session returns; an alias, so that other modules need not import boto3.
 Session: TypeAlias = boto3.session.Session
 
 Observer = Callable[[str, "Exception | None"], None]
 
 
 def make_session(account: AccountSection) -> Session:
-    """A session of the account's profile. Raises ConfigError where there is no such profile."""
+    """A session with the account's profile. Raises ConfigError if the profile does not exist."""
     try:
         return Session(profile_name=account.profile, region_name=account.region)
     except ProfileNotFound as error:
@@ -94,24 +94,24 @@ def make_session(account: AccountSection) -> Session:
 
 
 class BrokenAnswer(BotoCoreError):
-    """An answer that could not be read."""
+    """A response that cannot be parsed."""
 
-    fmt = "the answer could not be read: {error}"
+    fmt = "cannot read the response: {error}"
 
 
 def unobserved(operation: str, error: Exception | None) -> None:
-    """The observer of a client that nobody watches, as of a command that runs once."""
+    """An observer that does nothing, for commands that run once."""
 
 
 class Client:
-    """One service's client: at most `connections` calls at a time, each of them observed.
+    """One service's client: up to `connections` calls at a time.
 
-    Urgent calls are not among these: they have connections of their own.
+    Urgent calls do not count: they have their own connections.
 
-    observe: told of every call's operation, with its error or None.
-    pace: of the service, shared by its clients.
-    wait: seconds a call may rest at the server before it answers, as a long poll does.
-    attempts: most tries of one call by botocore.
+    observe: called after every call with its operation, and its error or None.
+    pace: shared by all clients of the service.
+    wait: seconds that the server may hold a call before it responds, as in a long poll.
+    attempts: how often botocore tries one call.
     """
 
     def __init__(
@@ -126,8 +126,8 @@ class Client:
         wait: float = 0.0,
         attempts: int = 1,
     ) -> None:
-        self._places = BoundedSemaphore(connections)
-        self._urgent_places = BoundedSemaphore(URGENT_CONNECTIONS)
+        self._slots = BoundedSemaphore(connections)
+        self._urgent_slots = BoundedSemaphore(URGENT_CONNECTIONS)
         connections += URGENT_CONNECTIONS
         self._observe = observe
         self._pace = pace or Pace()
@@ -147,7 +147,7 @@ class Client:
 
         events = self._client.meta.events
         events.register("before-send", self._pace.before_send)
-        events.register("response-received", self._answered)
+        events.register("response-received", self._on_response)
         if LeanTransport is not None and may_be_lean(
             self._client.meta.endpoint_url, _ca_bundle(session)
         ):
@@ -156,12 +156,12 @@ class Client:
                 connect_timeout=CONNECT_TIMEOUT,
                 read_timeout=READ_TIMEOUT + wait,
             )
-            # Registered after the pace, so it sends after it.
+            # Registered after the pace, so it sends after the pace has waited.
             events.register("before-send", transport.before_send)
 
     @property
     def endpoint_url(self) -> str:
-        """Where it sends its calls."""
+        """The URL that calls are sent to."""
         url: str = self._client.meta.endpoint_url
         return url
 
@@ -173,16 +173,16 @@ class Client:
         expected: Callable[[Exception], bool] | None = None,
         **arguments: Any,
     ) -> dict[str, Any]:
-        """Call `operation` (its snake_case name); raises what botocore raises.
+        """Call `operation` (its snake_case name). Raises what botocore raises.
 
-        urgent: whether it goes before others where calls have to wait, as a lease's renewal does.
-        expected: says of which errors nobody is told but the caller, who can do with them.
+        urgent: go ahead of waiting calls, as a lease renewal must.
+        expected: whether the caller handles an error; such errors are not reported to the observer.
         """
         expected = expected or is_condition
         if urgent:
-            with self._urgent_places, self._pace.hurried():
+            with self._urgent_slots, self._pace.hurried():
                 return self._call(operation, arguments, expected)
-        with self._places:
+        with self._slots:
             return self._call(operation, arguments, expected)
 
     def _call(
@@ -194,7 +194,7 @@ class Client:
             self._observe(operation, None if expected(error) else error)
             raise
         except Exception as error:
-            # What a broken answer makes of a parser is no error of botocore's kinds.
+            # A malformed response can make botocore's parser raise any exception.
             self._pace.failed()
             broken = BrokenAnswer(error=repr(error))
             self._observe(operation, broken)
@@ -204,8 +204,8 @@ class Client:
         self._observe(operation, None)
         return answer
 
-    def _answered(self, parsed_response: dict[str, Any] | None, **_: object) -> None:
-        """A handler of botocore's event response-received: told of each try; None: no answer."""
+    def _on_response(self, parsed_response: dict[str, Any] | None, **_: object) -> None:
+        """Handles botocore's event response-received, for each try. None means no response."""
         if parsed_response is not None and _is_well(parsed_response):
             self._pace.succeeded()
         else:
@@ -213,14 +213,14 @@ class Client:
 
 
 def may_be_lean(endpoint_url: str, ca_bundle: str | None) -> bool:
-    """Whether nothing about the way to an endpoint is unusual: no proxy, no trust of its own.
+    """Whether LeanTransport can reach the endpoint: no proxy, no custom CA bundle.
 
-    ca_bundle: of botocore's configuration, from the profile or AWS_CA_BUNDLE.
+    ca_bundle: botocore's setting, from the profile or AWS_CA_BUNDLE.
     """
     if get_environ_proxies(endpoint_url):
         return False
-    own_trust = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")
-    return not (own_trust and endpoint_url.startswith("https:"))
+    custom_bundle = ca_bundle or os.environ.get("REQUESTS_CA_BUNDLE")
+    return not (custom_bundle and endpoint_url.startswith("https:"))
 
 
 def _ca_bundle(session: Session) -> str | None:
@@ -229,7 +229,7 @@ def _ca_bundle(session: Session) -> str | None:
 
 
 def _is_well(answer: Mapping[str, Any]) -> bool:
-    """Whether the service did what it was asked for, or refused it with good reason."""
+    """Whether the service carried out the request, or rejected it for a fault of the request."""
     status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status < 400:
         return True
@@ -237,21 +237,21 @@ def _is_well(answer: Mapping[str, Any]) -> bool:
 
 
 def error_code(error: Exception) -> str:
-    """The service's error code, or the name of the fault where no answer came."""
+    """The service's error code, or the exception's name if there was no response."""
     if isinstance(error, ClientError):
         return str(error.response.get("Error", {}).get("Code", "Unknown"))
     return type(error).__name__
 
 
 def is_condition(error: Exception) -> bool:
-    """Whether the store answered, and its answer was that the condition does not hold."""
+    """Whether DynamoDB rejected a conditional write because its condition does not hold."""
     return error_code(error) == "ConditionalCheckFailedException"
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether a service that is well, and allows the call, refused what was asked for in vain.
+    """Whether a healthy service allows the call but rejects its arguments.
 
-    Not where it does not know who asks, the queue or table, or the shape of the table.
+    False for failed authentication, a missing queue or table, and a table with other keys.
     """
     if not isinstance(error, ClientError) or not _is_well(error.response):
         return False
@@ -259,10 +259,10 @@ def is_refusal(error: Exception) -> bool:
 
 
 def is_denied(error: Exception) -> bool:
-    """Whether the service answered that this identity lacks a permission."""
+    """Whether the service denied the call for a missing permission."""
     return error_code(error) in _DENIED
 
 
 def has_no_credentials(error: Exception) -> bool:
-    """Whether no credentials were found to sign with."""
+    """Whether no credentials were found."""
     return isinstance(error, NoCredentialsError)

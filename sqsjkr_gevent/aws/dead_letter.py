@@ -1,7 +1,7 @@
-"""One message of a dead-letter queue: as a kicker sends it, as it is read, and sent again.
+"""One message of a dead-letter queue: as a kicker writes it, as it is read, and as it is redriven.
 
-SQS takes ten attributes. Where the sender's and a kicker's are more, some of the sender's are
-packed into one.
+SQS allows ten attributes. If the sender's and the kicker's together are more, some of the sender's
+are packed into one.
 """
 
 import base64
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-#: What the attributes that a kicker adds begin with.
+#: Prefix of the attributes that a kicker adds.
 _OURS = "Sqsjkr"
 _REASON, _MESSAGE_ID, _PACKED = f"{_OURS}Reason", f"{_OURS}MessageId", f"{_OURS}Attributes"
 
-#: Most attributes of one message.
+#: Attributes that one message can have.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_ATTRIBUTES = 10
 
@@ -24,8 +24,8 @@ MAX_ATTRIBUTES = 10
 class DeadLetter:
     """A message of the dead-letter queue.
 
-    original_id: of the message that a kicker gave up; the id, where SQS moved it. sent_at: epoch
-    seconds. reason: the kicker's, None where SQS moved it. attributes: as its sender gave them.
+    original_id: id of the message that a kicker gave up; the same as id if SQS moved it. sent_at:
+    epoch seconds. reason: the kicker's, None if SQS moved it. attributes: the sender's.
     """
 
     id: str
@@ -40,9 +40,9 @@ class DeadLetter:
 
 
 def attributes_of(message_id: str, given: Mapping[str, Any], reason: str) -> dict[str, Any]:
-    """What a kicker gives a dead letter: the sender's attributes, and why it is one.
+    """The attributes of a dead letter: the sender's, the reason and the original message id.
 
-    given: the message's attributes. Those of an earlier time as a dead letter are replaced.
+    given: the message's attributes. If it was a dead letter before, those added then are replaced.
     """
     sent = _senders(given)
     ours = {_REASON: _string(reason), _MESSAGE_ID: _string(message_id)}
@@ -55,13 +55,13 @@ def attributes_of(message_id: str, given: Mapping[str, Any], reason: str) -> dic
 
 
 def _senders(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that the sender gave, those that were packed among them."""
+    """The sender's attributes, including packed ones."""
     sent = {name: one for name, one in given.items() if not name.startswith(_OURS)}
     try:
         packed = json.loads(_text(given, _PACKED) or "{}")
         return sent | {name: _unpacked(one) for name, one in packed.items()}
     except (ValueError, TypeError, AttributeError, KeyError):
-        return sent  # Nothing that a kicker has written.
+        return sent  # Not written by a kicker.
 
 
 def _packed(one: Mapping[str, Any]) -> dict[str, str]:
@@ -83,7 +83,7 @@ def _string(text: str) -> dict[str, str]:
 
 
 def read(raw: Mapping[str, Any]) -> DeadLetter:
-    """A message of ReceiveMessage's answer."""
+    """The dead letter in a message of ReceiveMessage's response."""
     system, given = raw.get("Attributes", {}), raw.get("MessageAttributes", {})
     return DeadLetter(
         id=raw["MessageId"],
@@ -104,13 +104,13 @@ def _text(attributes: Mapping[str, Any], name: str) -> str | None:
 
 
 def again(letter: DeadLetter, *, fifo: bool) -> dict[str, Any]:
-    """What a message is sent with. A group's name can be that of a standard queue as well."""
+    """The arguments to send a message again. Standard queues can have message groups too."""
     message: dict[str, Any] = {"MessageBody": letter.body}
     if letter.attributes:
         message["MessageAttributes"] = letter.attributes
     if letter.group_id or fifo:
         message["MessageGroupId"] = letter.group_id or letter.id
     if fifo:
-        # Not the old one: SQS would take the message for a repetition, and drop it.
+        # With the old id SQS would drop the message as a duplicate.
         message["MessageDeduplicationId"] = uuid.uuid4().hex
     return message

@@ -1,34 +1,31 @@
-"""The dead-letter queue, looked at and emptied.
+"""Reads, redrives and deletes the messages of the dead-letter queue.
 
-SQS has no peek: to look at a message is to receive it, which hides it for a while.
+SQS has no peek: to see a message is to receive it, which hides it for a while.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from .batches import batches
 from .client import CallError, Client
 from .dead_letter import DeadLetter, again, read
-from .provision import queue_attributes
+from .lookup import queue_attributes
 from .sqs import MAX_BATCH
 
-#: Seconds that a message is hidden for while it is looked at.
+#: The visibility timeout of the messages that are read, in seconds.
 HIDDEN = 30
 
-#: Seconds that a receive waits, so that SQS asks all of its servers before it says: empty.
+#: Seconds that a receive waits, so that SQS queries all of its servers before it returns nothing.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
 WAIT = 1
 
-#: Receives that brought nothing new, one after the other, before a look ends.
+#: Receives in a row without a new message before batches() ends.
 MAX_STALE = 3
-
-#: Bytes of a batch. SQS takes 1 MiB; older servers like it take 256 KiB.
-#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-BATCH_BYTES = 256 * 1024
 
 
 class DeadLetters:
-    """The queue for the length of a `with` block, whose end gives back what was not deleted.
+    """The queue during a `with` block; at its end, messages not deleted become visible again.
 
     Raises what botocore raises.
     """
@@ -39,7 +36,7 @@ class DeadLetters:
         self._held: dict[str, DeadLetter] = {}
         self._seen: set[str] = set()
         self._sent: set[str] = set()
-        #: Whether batches() has ended, or ends, before it brought all.
+        #: Whether batches() ends, or has ended, before it has returned all messages.
         self.stopped = False
 
     def __enter__(self) -> "DeadLetters":
@@ -54,29 +51,29 @@ class DeadLetters:
         held = list(self._held.values())
         self._held = {}
         try:
-            for batch in _batches(held, MAX_BATCH):
+            for batch in _batches(held):
                 entries = _entries(batch, VisibilityTimeout=0)
                 self._call("change_message_visibility_batch", entries)
         except CallError:
-            pass  # They come back by themselves, once they were hidden for HIDDEN seconds.
+            pass  # They become visible by themselves after HIDDEN seconds.
 
     def stop(self) -> None:
-        """Have batches() end after the call that is under way."""
+        """End batches() after the current call."""
         self.stopped = True
 
     def count(self) -> int:
-        """About how many messages can be received."""
+        """Approximate number of visible messages."""
         return int(
             queue_attributes(self._client, self._url).get("ApproximateNumberOfMessages", "0")
         )
 
-    def batches(self, most: int | None = None) -> Iterator[list[DeadLetter]]:
-        """Up to `most` messages, each once, as they come: up to ten at a time.
+    def batches(self, limit: int | None = None) -> Iterator[list[DeadLetter]]:
+        """Up to `limit` messages, each once, as they are received: up to ten at a time.
 
-        What was sent on from here, and has come back already, is left out.
+        Omits messages that were redriven from here and have already come back.
         """
         stale = 0
-        left = most
+        left = limit
         while stale < MAX_STALE and left != 0 and not self.stopped:
             received = self._receive(MAX_BATCH if left is None else min(left, MAX_BATCH))
             if not received:
@@ -91,11 +88,11 @@ class DeadLetters:
                 yield fresh
 
     def send_on(self, url: str, letters: Sequence[DeadLetter]) -> dict[str, str]:
-        """Send them to the queue `url`, then delete them here; answers ids with why not.
+        """Send them to the queue `url`, then delete them here. Returns failed ids with the reason.
 
-        Their attributes are their senders', in a FIFO queue they keep their group. Whoever is
-        killed in between leaves a message in both queues. In a FIFO queue nothing is sent after
-        one that is refused, also of later batches().
+        They keep their senders' attributes and, in a FIFO queue, their group. A kill in between
+        leaves a message in both queues. In a FIFO queue nothing is sent after a refused message,
+        including later batches().
         """
         fifo = url.endswith(".fifo")
         failed: dict[str, str] = {}
@@ -115,9 +112,9 @@ class DeadLetters:
         return failed
 
     def delete(self, letters: Sequence[DeadLetter]) -> dict[str, str]:
-        """Delete them; answers ids with why not."""
+        """Delete them. Returns failed ids with the reason."""
         failed: dict[str, str] = {}
-        for batch in _batches(letters, MAX_BATCH):
+        for batch in _batches(letters):
             answer = self._call("delete_message_batch", _entries(batch))
             gone = {int(one["Id"]) for one in answer.get("Successful", [])}
             failed |= _failures(batch, answer, gone)
@@ -125,11 +122,11 @@ class DeadLetters:
                 del self._held[batch[at].id]
         return failed
 
-    def _receive(self, most: int) -> list[DeadLetter]:
+    def _receive(self, limit: int) -> list[DeadLetter]:
         answer = self._client.call(
             "receive_message",
             QueueUrl=self._url,
-            MaxNumberOfMessages=most,
+            MaxNumberOfMessages=limit,
             WaitTimeSeconds=WAIT,
             VisibilityTimeout=HIDDEN,
             MessageSystemAttributeNames=["All"],
@@ -151,26 +148,22 @@ def _entries(letters: Sequence[DeadLetter], **more: int) -> list[dict[str, Any]]
 def _failures(
     letters: Sequence[DeadLetter], answer: Mapping[str, Any], done: Iterable[int]
 ) -> dict[str, str]:
-    told = {int(one["Id"]): one for one in answer.get("Failed", [])}
+    reported = {int(one["Id"]): one for one in answer.get("Failed", [])}
     failed = {}
     for at in set(range(len(letters))) - set(done):
-        one = told.get(at, {"Code": "Unsaid", "Message": "SQS did not say what became of it"})
+        one = reported.get(at, {"Code": "NoResult", "Message": "SQS returned no result for it"})
         failed[letters[at].id] = f"{one.get('Code')}: {one.get('Message', '')}"
     return failed
 
 
-def _batches(letters: Iterable[DeadLetter], most: int) -> Iterator[list[DeadLetter]]:
-    """At most `most` of them and BATCH_BYTES bytes, as far as one alone is not longer."""
-    batch: list[DeadLetter] = []
-    size = 0
-    for one in letters:
-        length = len(one.body.encode()) + sum(
-            len(name) + len(str(value)) for name, value in one.attributes.items()
-        )
-        if batch and (len(batch) == most or size + length > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(one)
-        size += length
-    if batch:
-        yield batch
+def _batches(
+    letters: Iterable[DeadLetter], max_entries: int = MAX_BATCH
+) -> Iterator[list[DeadLetter]]:
+    return batches(letters, _size, max_entries=max_entries)
+
+
+def _size(letter: DeadLetter) -> int:
+    attributes = letter.attributes.items()
+    return len(letter.body.encode()) + sum(
+        len(name) + len(str(value)) for name, value in attributes
+    )

@@ -1,4 +1,4 @@
-"""While a service fails, its calls wait at a gate, which lets one out from time to time."""
+"""While a service fails, its calls wait at a gate that lets through one call per interval."""
 
 import time
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from ..clock import Clock
 class Pace:
     """Shared by the clients of one service. spacing: seconds between two calls while it fails.
 
-    The first call that is answered opens the gate for all that wait. Nobody has a time booked, so
-    whoever is killed while it waits keeps nobody else waiting.
+    The first successful call opens the gate for all waiting calls. Waiting calls have no fixed
+    time slots, so killing one delays no other.
     """
 
     def __init__(self, spacing: float = 0.5, clock: Clock = time.monotonic) -> None:
@@ -22,18 +22,18 @@ class Pace:
         self._clock = clock
         self._next_at = 0.0
         self._failing = False
-        # Who asks for something urgent, and who waits: the urgent ones, then the others. Each is
-        # in the order of arrival, so these are dicts for want of an ordered set.
+        # The greenlets that make urgent calls.
         self._hurried: set[object] = set()
+        # Waiting calls in order of arrival (dicts used as ordered sets); urgent ones go first.
         self._urgent: dict[Event, None] = {}
         self._others: dict[Event, None] = {}
-        # How often the gate was opened, and how often it had been when a caller's try went out.
+        # How often the gate was opened: until now, and until each greenlet's current try was sent.
         self._openings = 0
         self._sent: dict[object, int] = {}
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
-        """What this greenlet calls in the block goes before what others wait for."""
+        """Within the block, calls of this greenlet go ahead of waiting ones."""
         caller = getcurrent()
         self._hurried.add(caller)
         try:
@@ -42,18 +42,18 @@ class Pace:
             self._hurried.discard(caller)
 
     def before_send(self, **_: object) -> None:
-        """A handler of botocore's event of that name: each try of each call passes here."""
+        """Handles botocore's event before-send, for each try of each call."""
         caller = getcurrent()
         if self._failing:
             self._wait(self._urgent if caller in self._hurried else self._others)
         self._sent[caller] = self._openings
 
     def over(self) -> None:
-        """This greenlet's call has ended, however it did."""
+        """This greenlet's call has ended, successfully or not."""
         self._sent.pop(getcurrent(), None)
 
     def succeeded(self) -> None:
-        """The service answers: go ahead, all of you."""
+        """The service responds: let all calls through."""
         if self._failing:
             self._failing = False
             self._openings += 1
@@ -61,9 +61,10 @@ class Pace:
                 turn.set()
 
     def failed(self) -> None:
-        """The service fails: slow down.
+        """The service fails: close the gate.
 
-        What this greenlet sent before the gate was opened says nothing about the service now.
+        Ignored if this greenlet's request was sent before the gate was last opened: its failure is
+        out of date.
         """
         if not self._failing and self._sent.get(getcurrent()) in (None, self._openings):
             self._failing = True
@@ -82,7 +83,7 @@ class Pace:
                 turn.clear()
                 turn.wait(self._next_at - now if first else None)
         finally:
-            # However this one leaves, by its turn or by a kill: the next is to look at the clock.
+            # After a turn or a kill, the next in line must check the clock.
             del line[turn]
             follower = self._first()
             if follower is not None:

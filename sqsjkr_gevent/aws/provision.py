@@ -1,4 +1,4 @@
-"""Creates what a kicker needs: the queue, its dead-letter queue, the table. It prints nothing."""
+"""Creates what a kicker needs: the queue, its dead-letter queue, the table. Prints nothing."""
 
 import json
 import time
@@ -10,16 +10,17 @@ from ..config import Config
 from ..config.sections import MAX_RETENTION, QUEUE_NAME
 from ..errors import ConfigError, StartError
 from .client import MISSING, CallError, Client, error_code
+from .lookup import missing, queue_attributes, queue_url, redrive_policy
 
-#: Receives after which SQS moves a message to the dead-letter queue. Not small: a job that goes
-#: back (the kicker stops, its lock store is down) was received, too.
+#: Receives after which SQS moves a message to the dead-letter queue. Not small, because a job that
+#: goes back to the queue (the kicker stops, its lock store is down) counts as received, too.
 MAX_RECEIVE_COUNT = 20
 
-#: Seconds that a new table may take to become ACTIVE, and between two looks.
+#: Seconds that a new table may take to become ACTIVE, and between two checks.
 ACTIVE_WITHIN = 300.0
-LOOK_EVERY = 1.0
+CHECK_EVERY = 1.0
 
-#: sqsjkr's index; DynamoDB needs the types of all attributes that keys name.
+#: sqsjkr's index. DynamoDB needs the types of all attributes used in keys.
 INDEX = "TypeExpiredIndex"
 ATTRIBUTE_TYPES = {"Id": "S", "Type": "S", "Expired": "N"}
 TABLE_KEYS = {"Id": "HASH", "Type": "RANGE"}
@@ -29,7 +30,7 @@ TTL_ATTRIBUTE = "Expired"
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that is needed. what: its kind and name. detail: how it is, or would be, made."""
+    """One resource. what: its kind and name. detail: how it is, or would be, set up."""
 
     what: str
     exists: bool
@@ -40,9 +41,9 @@ class Step:
 def steps(
     config: Config, sqs: Client, dynamodb: Client, max_receive_count: int = MAX_RECEIVE_COUNT
 ) -> Iterator[Step]:
-    """What the config needs, in the order in which it has to be created.
+    """The resources that the config needs, in the order of their creation.
 
-    Each is looked up when it is asked for. Raises what botocore raises, and ConfigError.
+    Each is looked up when the iterator reaches it. Raises what botocore raises, and ConfigError.
     """
     yield from _queues(config, sqs, max_receive_count)
     for name in tables(config):
@@ -61,28 +62,8 @@ def tables(config: Config) -> list[str]:
     return list(dict.fromkeys(one.table for one in sections if one.backend == "dynamodb"))
 
 
-def queue_url(sqs: Client, name: str, owner: str) -> str | None:
-    """The queue's URL, None where there is no such queue. Raises what botocore raises."""
-    try:
-        url: str = sqs.call("get_queue_url", QueueName=name, QueueOwnerAWSAccountId=owner)[
-            "QueueUrl"
-        ]
-    except CallError as error:
-        if error_code(error) in MISSING:
-            return None
-        raise
-    return url
-
-
-def queue_attributes(sqs: Client, url: str) -> dict[str, str]:
-    """All attributes. Raises what botocore raises."""
-    answer = sqs.call("get_queue_attributes", QueueUrl=url, AttributeNames=["All"])
-    attributes: dict[str, str] = answer.get("Attributes", {})
-    return attributes
-
-
 def table_description(dynamodb: Client, name: str) -> dict[str, Any] | None:
-    """DescribeTable, None where there is no such table. Raises what botocore raises."""
+    """DescribeTable, None if there is no such table. Raises what botocore raises."""
     try:
         table: dict[str, Any] = dynamodb.call("describe_table", TableName=name)["Table"]
     except CallError as error:
@@ -101,7 +82,7 @@ def dead_letter_name(config: Config) -> str:
         return str(QUEUE_NAME(f"{base}-dlq{suffix}"))
     except ValueError:
         raise ConfigError(
-            f"{base}-dlq{suffix} is too long for a queue's name: set sqs.dead_letter_queue"
+            f"{base}-dlq{suffix} is too long for a queue name: set sqs.dead_letter_queue"
         ) from None
 
 
@@ -109,7 +90,7 @@ def _queues(config: Config, sqs: Client, max_receive_count: int) -> Iterator[Ste
     name, owner = config.sqs.queue_name, config.account.id
     visibility = int(config.sqs.visibility_timeout)
     url = queue_url(sqs, name, owner)
-    # A queue that is there keeps its own RedrivePolicy: another dead-letter queue would be idle.
+    # An existing queue keeps its RedrivePolicy, so another dead-letter queue would stay unused.
     if url is None or config.sqs.dead_letter_queue is not None:
         dead = dead_letter_name(config)
         dead_exists = queue_url(sqs, dead, owner) is not None
@@ -132,7 +113,7 @@ def _queues(config: Config, sqs: Client, max_receive_count: int) -> Iterator[Ste
         detail = (
             f"visibility timeout {visibility} s, to {dead!r} after {max_receive_count} receives"
         )
-    elif "RedrivePolicy" in queue_attributes(sqs, url) or config.sqs.dead_letter_queue is not None:
+    elif config.sqs.dead_letter_queue is not None or redrive_policy(queue_attributes(sqs, url)):
         detail = "left as it is"
     else:
         detail = "left as it is, without a dead-letter queue: set its RedrivePolicy"
@@ -154,7 +135,7 @@ def _create_queue(sqs: Client, name: str, owner: str, **attributes: str) -> None
 def _arn(sqs: Client, name: str, owner: str) -> str:
     url = queue_url(sqs, name, owner)
     if url is None:
-        raise StartError(f"queue {name!r} is gone: create it again")
+        raise missing(f"queue {name!r}")
     return queue_attributes(sqs, url)["QueueArn"]
 
 
@@ -180,7 +161,7 @@ def _create_table(dynamodb: Client, name: str) -> None:
     while (table_description(dynamodb, name) or {}).get("TableStatus") != "ACTIVE":
         if time.monotonic() > until:
             raise StartError(f"table {name!r} was created, but is not ACTIVE yet: see its console")
-        time.sleep(LOOK_EVERY)
+        time.sleep(CHECK_EVERY)
     dynamodb.call(
         "update_time_to_live",
         TableName=name,

@@ -1,27 +1,29 @@
-"""The permissions that a kicker uses, and what it costs to be without one: the one table of them.
+"""The permissions that a kicker uses, and what each missing one costs.
 
-By this table a start fails or warns, `sqsjkr-gevent check` looks, and the docs are checked.
+The start, `sqsjkr-gevent check` and a test of the docs all use this one table.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from .client import CallError, Client, is_denied, is_refusal
 
-#: Named in looks: a receipt handle that nobody has, and the key of a row that nobody writes.
-_NOTHING = "sqsjkr-gevent check"
-_NO_ROW = {"Id": {"S": _NOTHING}, "Type": {"S": "lock"}}
+#: For calls that must change nothing: a receipt handle that does not exist, the key of a row that
+#: does not exist, and a condition that never holds.
+_NO_HANDLE = "sqsjkr-gevent check"
+_NO_ROW = {"Id": {"S": _NO_HANDLE}, "Type": {"S": "lock"}}
+_NEVER = "attribute_exists(Id) AND attribute_not_exists(Id)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Right:
     """One permission.
 
-    action: as policies name it. lack: what its lack costs, after "so". needed: whether the kicker
-    is of no use without it.
-    operation, arguments: a call that needs the permission and changes nothing; arguments is given
-    the URL of the queue, or the name of the table. None where there is no such call.
+    action: as policies name it. lack: what happens without it, as a clause after "so".
+    needed: whether the kicker cannot work without it.
+    operation, arguments: a call that needs the permission and changes nothing; None if there is
+    none. arguments takes the URL of the queue, or the name of the table.
     """
 
     action: str
@@ -31,11 +33,11 @@ class Right:
     arguments: Callable[[str], dict[str, Any]] = lambda where: {"TableName": where}
 
 
-def look(client: Client, right: Right, where: str) -> None:
-    """Make the call that changes nothing.
+def try_right(client: Client, right: Right, where: str) -> None:
+    """Make the call that needs the permission and changes nothing.
 
-    Raises what botocore raises where it is denied, where the service fails, and where the queue
-    or the table does not exist.
+    where: the URL of the queue, or the name of the table. Raises what botocore raises if the call
+    is denied, the service fails, or the queue or table does not exist.
     """
     assert right.operation is not None
     try:
@@ -46,9 +48,9 @@ def look(client: Client, right: Right, where: str) -> None:
 
 
 def is_allowed(client: Client, right: Right, where: str) -> bool:
-    """Whether the permission is there. Raises as look() does."""
+    """Whether the permission is granted. Raises as try_right() does, but not for a denied call."""
     try:
-        look(client, right, where)
+        try_right(client, right, where)
     except CallError as error:
         if is_denied(error):
             return False
@@ -57,7 +59,7 @@ def is_allowed(client: Client, right: Right, where: str) -> bool:
 
 
 def needed(rights: Iterable[Right]) -> str:
-    """The names of those that the kicker cannot do without."""
+    """The names of the required permissions."""
     return ", ".join(right.action for right in rights if right.needed)
 
 
@@ -70,14 +72,14 @@ RECEIVE_MESSAGE = Right(
     action="sqs:ReceiveMessage",
     needed=True,
     lack="no message is received",
-    # No call: what does not receive may be refused before anybody looks at the permission.
+    # No call: SQS may reject a receive with wrong arguments before it checks the permission.
 )
 DELETE_MESSAGE = Right(
     action="sqs:DeleteMessage",
     needed=True,
     lack="each message comes back after its job",
     operation="delete_message",
-    arguments=lambda url: {"QueueUrl": url, "ReceiptHandle": _NOTHING},
+    arguments=lambda url: {"QueueUrl": url, "ReceiptHandle": _NO_HANDLE},
 )
 CHANGE_VISIBILITY = Right(
     action="sqs:ChangeMessageVisibility",
@@ -86,20 +88,20 @@ CHANGE_VISIBILITY = Right(
     operation="change_message_visibility",
     arguments=lambda url: {
         "QueueUrl": url,
-        "ReceiptHandle": _NOTHING,
+        "ReceiptHandle": _NO_HANDLE,
         "VisibilityTimeout": 0,
     },
 )
 GET_QUEUE_URL = Right(
     action="sqs:GetQueueUrl",
-    lack="the queue's URL is put together from endpoint, account and name",
+    lack="the queue's URL is composed from endpoint, account and name",
     operation="get_queue_url",
     arguments=_name_of,
 )
 GET_QUEUE_ATTRIBUTES = Right(
     action="sqs:GetQueueAttributes",
-    lack="the RedrivePolicy is not known (set sqs.dead_letter_queue), done jobs are remembered "
-    "for 14 days, and the depth of the queue is not shown",
+    lack="the RedrivePolicy is unknown (set sqs.dead_letter_queue), done jobs are remembered "
+    "for 14 days, and the queue's depth is not shown",
     operation="get_queue_attributes",
     arguments=lambda url: {"QueueUrl": url, "AttributeNames": ["QueueArn"]},
 )
@@ -119,65 +121,60 @@ SEND_MESSAGE = Right(
 )
 DEAD_LETTER_RIGHTS = (
     SEND_MESSAGE,
-    Right(
-        action="sqs:GetQueueAttributes",
-        lack="the number of dead letters is not shown",
-        operation="get_queue_attributes",
-        arguments=lambda url: {"QueueUrl": url, "AttributeNames": ["QueueArn"]},
-    ),
+    replace(GET_QUEUE_ATTRIBUTES, lack="the number of dead letters is not shown"),
 )
 
 UPDATE_ITEM = Right(
     action="dynamodb:UpdateItem",
     needed=True,
-    lack="no job is claimed or locked, and none runs",
+    lack="no job can be claimed or locked, and none runs",
     operation="update_item",
     arguments=lambda table: {
         "TableName": table,
         "Key": _NO_ROW,
         "UpdateExpression": "REMOVE EventId",
-        "ConditionExpression": "attribute_exists(Id) AND attribute_not_exists(Id)",
+        "ConditionExpression": _NEVER,
     },
 )
 GET_ITEM = Right(
     action="dynamodb:GetItem",
-    lack="the table is looked at by a conditional write that changes nothing, and "
+    lack="the table is checked by a conditional write that changes nothing, and "
     "`locks release` does not work",
     operation="get_item",
     arguments=lambda table: {"TableName": table, "Key": _NO_ROW},
 )
 BATCH_WRITE_ITEM = Right(
     action="dynamodb:BatchWriteItem",
-    lack="each job that is done costs one UpdateItem more",
+    lack="each done job costs one more UpdateItem",
     operation="batch_write_item",
     arguments=lambda table: {"RequestItems": {table: [{"DeleteRequest": {"Key": _NO_ROW}}]}},
 )
 SCAN = Right(
     action="dynamodb:Scan",
-    lack="the command `locks` cannot list them",
+    lack="the command `locks` cannot list the locks",
     operation="scan",
     arguments=lambda table: {"TableName": table, "Limit": 1},
 )
 DESCRIBE_TABLE = Right(
     action="dynamodb:DescribeTable",
-    lack="`check` knows neither key nor index",
+    lack="`check` cannot check the table's key and index",
     operation="describe_table",
 )
 DESCRIBE_TIME_TO_LIVE = Right(
     action="dynamodb:DescribeTimeToLive",
-    lack="`check` cannot tell whether old rows are removed",
+    lack="`check` cannot check whether old rows are removed",
     operation="describe_time_to_live",
 )
 TABLE_RIGHTS = (
     UPDATE_ITEM,
     Right(
         action="dynamodb:DeleteItem",
-        lack="a job that goes back runs again only once the lease of its claim has lapsed",
+        lack="a job that goes back to the queue runs again only after its claim's lease has lapsed",
         operation="delete_item",
         arguments=lambda table: {
             "TableName": table,
             "Key": _NO_ROW,
-            "ConditionExpression": "attribute_exists(Id) AND attribute_not_exists(Id)",
+            "ConditionExpression": _NEVER,
         },
     ),
     GET_ITEM,

@@ -1,4 +1,4 @@
-"""The queue: receive, delete, change visibility. It knows messages, not jobs."""
+"""The queue: receive, delete, change visibility. It deals with messages, not jobs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ from .rights import SEND_MESSAGE, Right
 
 log = get_logger(__name__)
 
-#: Most messages of one receive and most entries of one batch.
+#: Messages that one receive returns, and entries that one batch holds, at most.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_BATCH = 10
 
-#: Longest visibility timeout, in seconds from the receive of a message. Same source.
+#: The longest visibility timeout, in seconds since the message was received. Same source.
 MAX_VISIBILITY = 12 * 3600
 
-#: Seconds a delete or a change of visibility waits to share its call with others.
+#: Seconds that a delete or a visibility change waits to share a batch with others.
 LINGER = 0.05
 
 _SYSTEM_ATTRIBUTES = ["SentTimestamp", "ApproximateReceiveCount", "MessageGroupId"]
@@ -54,9 +54,9 @@ class _Change:
 
 
 class SqsQueue:
-    """One SQS queue. All methods raise QueueError where SQS fails; open() must come first.
+    """One SQS queue. All methods raise QueueError if SQS fails. Call open() first.
 
-    observe: told of every call's operation, with its error or None.
+    observe: called after every call with its operation, and its error or None.
     """
 
     def __init__(
@@ -87,16 +87,16 @@ class SqsQueue:
         self._dead_letter_url: str | None = None
         self._warned: set[Right] = set()
         self._deletes: Batcher[str] = Batcher(
-            self._send_deletes, most=MAX_BATCH, linger=LINGER, parallel=8
+            self._send_deletes, max_entries=MAX_BATCH, linger=LINGER, parallel=8
         )
         self._changes: Batcher[_Change] = Batcher(
-            self._send_changes, most=MAX_BATCH, linger=LINGER, parallel=8
+            self._send_changes, max_entries=MAX_BATCH, linger=LINGER, parallel=8
         )
 
     def open(self) -> float:
-        """Find the queue; answer the seconds that it keeps a message.
+        """Find the queue. Returns its message retention in seconds.
 
-        Raises StartError where it is missing or access to it is denied.
+        Raises StartError if the queue is missing or access to it is denied.
         """
         found = find_queue(self._calls, self.name, self._owner, self._dead_letter_name)
         for right in found.lacks:
@@ -111,7 +111,7 @@ class SqsQueue:
             log.warning("a permission is missing", permission=right.action, so=right.lack)
 
     def receive(self, limit: int) -> list[Message]:
-        """One long poll for 1 to `limit` messages; an empty list if none came."""
+        """One long poll for up to `limit` messages, at least 1. Returns [] if none came."""
         try:
             answer = self._polls.call(
                 "receive_message",
@@ -128,17 +128,17 @@ class SqsQueue:
         return [_message(raw) for raw in answer.get("Messages", [])]
 
     def delete(self, message: Message) -> None:
-        """Delete the message; returns once SQS confirmed it.
+        """Delete the message. Returns once SQS has confirmed it.
 
-        Raises ReceiptHandleInvalid where the message is no longer ours, as when it is gone.
+        Raises ReceiptHandleInvalid if the message is no longer ours, for example if it is gone.
         """
         self._settle(message, lambda handle: self._deletes.submit(handle).get())
         message.deleted = True
 
     def change_visibility(self, message: Message, seconds: float) -> None:
-        """Have the message become visible in `seconds` from now; 0 is at once.
+        """Make the message visible `seconds` from now; 0 means immediately.
 
-        Raises ReceiptHandleInvalid where the message is no longer ours.
+        Raises ReceiptHandleInvalid if the message is no longer ours.
         """
         bounded = max(0, min(MAX_VISIBILITY, round(seconds)))
         self._settle(
@@ -147,17 +147,17 @@ class SqsQueue:
         )
 
     def extend_visibility(self, message: Message, seconds: float) -> None:
-        """Keep the message invisible for `seconds` from now, by the handle that it has now.
+        """Keep the message invisible for `seconds` from now, with its current receipt handle.
 
         Raises as change_visibility does.
         """
         self._changes.submit(_Change(message.receipt_handle, round(seconds))).get()
 
     def dead_letter(self, message: Message, reason: str) -> bool:
-        """Send a copy to the dead-letter queue, its reason in the attribute SqsjkrReason.
+        """Send a copy to the dead-letter queue, with the reason in the attribute SqsjkrReason.
 
-        A copy that is refused so, as one that would be too long, is sent as the message was.
-        Answers False where the queue has none. The original is still to be deleted.
+        If SQS rejects it, for example as too long, the copy is sent without the reason. Returns
+        False if there is no dead-letter queue. The caller deletes the original.
         """
         url = self._dead_letter_url
         if url is None:
@@ -174,7 +174,7 @@ class SqsQueue:
         if last is not None:
             raise QueueError(f"{SEND_MESSAGE.action} on {url}: {last}") from last
         log.error(
-            "dead letter sent without its reason: with it the copy was refused",
+            "dead letter sent without its reason: SQS refused it with the reason",
             reason=reason,
             refusal=str(refused),
             job_id=message.id,
@@ -182,9 +182,9 @@ class SqsQueue:
         return True
 
     def _copy(self, url: str, message: Message, attributes: Mapping[str, Any]) -> Exception | None:
-        """Send the message with these attributes; answers why it was refused, None if it was not.
+        """Send the message with these attributes. Returns why SQS refused it, None if it did not.
 
-        Raises what botocore raises where that says nothing about the copy.
+        Raises what botocore raises for any other failure.
         """
         refused = None
         for place in _places(url, message):
@@ -205,7 +205,7 @@ class SqsQueue:
         return refused
 
     def depth(self) -> Numbers | None:
-        """About how many messages it, and its dead-letter queue, hold; None before open()."""
+        """Approximate numbers of messages in it and its dead-letter queue; None before open()."""
         if not self._url:
             return None
         visible, in_flight, delayed = self._approximately(self._url)
@@ -217,8 +217,8 @@ class SqsQueue:
         try:
             return self._approximately(self._dead_letter_url)[0]
         except QueueError as error:
-            # A kicker that may only send there works; and the queue's own figures are known.
-            log.warning("depth of the dead-letter queue is not known", reason=str(error))
+            # Not an error: a kicker only needs to send there, and the queue's own depth is known.
+            log.warning("depth of the dead-letter queue is unknown", reason=str(error))
             return None
 
     def _approximately(self, url: str) -> list[int]:
@@ -231,14 +231,14 @@ class SqsQueue:
         return [int(attributes.get(name, 0)) for name in _DEPTH_ATTRIBUTES]
 
     def close(self, timeout: float) -> None:
-        """Send what waits in a batch, for at most `timeout` seconds."""
+        """Send the waiting batches, for up to `timeout` seconds."""
         closed = QueueError("the kicker stopped before SQS confirmed it")
         both = (self._deletes, self._changes)
         gevent.joinall([gevent.spawn(batcher.close, timeout, closed) for batcher in both])
 
     @staticmethod
     def _settle(message: Message, call: Callable[[str], None]) -> None:
-        """Call with the newest receipt handle, again where a redelivery came in between."""
+        """Call with the current receipt handle, and again if a redelivery changes it meanwhile."""
         while True:
             handle = message.receipt_handle
             try:
@@ -256,7 +256,7 @@ class SqsQueue:
         )
 
     def _send_changes(self, changes: Sequence[_Change]) -> Sequence[Exception | None]:
-        # Urgent, for the most of them keep a message from becoming visible.
+        # Urgent, because most of them keep a message from becoming visible.
         return self._send_batch(
             "change_message_visibility_batch",
             [
@@ -278,18 +278,18 @@ class SqsQueue:
             raise QueueError(f"queue {self.name!r}: {error}") from error
         confirmed = {int(entry["Id"]) for entry in answer.get("Successful", [])}
         failed = {int(entry["Id"]): _fault(entry) for entry in answer.get("Failed", [])}
-        unsaid = Again("SQS did not say what became of it")
+        no_result = Again("SQS returned no result for it")
         return [
-            None if number in confirmed else failed.get(number, unsaid)
+            None if number in confirmed else failed.get(number, no_result)
             for number in range(len(entries))
         ]
 
 
 def _places(url: str, message: Message) -> list[dict[str, Any]]:
-    """Where in that queue a copy of the message may stand; the best place first.
+    """The group arguments to try for a copy of the message, best first.
 
-    A group is the order of a FIFO queue. In a standard one it is a tenant of a fair queue, which
-    not every server like SQS takes.
+    In a FIFO queue a group defines the order. In a standard queue it is a tenant of a fair queue,
+    which not every SQS-compatible server supports.
     """
     if url.endswith(".fifo"):
         group = message.group_id or message.id

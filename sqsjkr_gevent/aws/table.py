@@ -1,4 +1,4 @@
-"""sqsjkr's DynamoDB table as conditional writes: hash key Id (S), range key Type (S)."""
+"""sqsjkr's DynamoDB table, with conditional writes. Hash key Id (S), range key Type (S)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -8,23 +8,23 @@ from ..log import get_logger
 from .batcher import Again
 from .client import WRONG_SHAPE, CallError, Client, error_code, is_condition, is_denied
 from .lookup import start_error
-from .rights import BATCH_WRITE_ITEM, GET_ITEM, SCAN, UPDATE_ITEM, Right, look
+from .rights import BATCH_WRITE_ITEM, GET_ITEM, SCAN, UPDATE_ITEM, Right, try_right
 
 log = get_logger(__name__)
 
-#: Most rows of one BatchWriteItem.
+#: Rows that one BatchWriteItem can hold.
 #: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
 MAX_BATCH = 25
 
-#: Attributes that are, or may become, reserved words of DynamoDB expressions.
+#: Attributes whose names are, or may become, reserved words in DynamoDB expressions.
 _NAMES = ("Owner", "Version", "Lease", "Token", "Status")
 
-#: A row, or some attributes of one, as the API writes them.
+#: A row, or some of its attributes, in the format of the API.
 Row = dict[str, dict[str, str]]
 
 
 def key(row_id: str, kind: str) -> Row:
-    """The primary key of a row of that kind, `lock` or `throttle`."""
+    """The primary key of a row. kind: `lock` or `throttle`."""
     return {"Id": value(row_id), "Type": value(kind)}
 
 
@@ -33,14 +33,14 @@ def _names_in(expression: str) -> dict[str, str]:
 
 
 def value(of: str | int | float) -> dict[str, str]:
-    """An attribute value as the API writes it."""
+    """An attribute value in the format of the API."""
     if isinstance(of, str):
         return {"S": of}
     return {"N": repr(of)}
 
 
 class Table:
-    """The table, as conditional writes. All methods raise StoreError."""
+    """The table. All methods raise StoreError."""
 
     def __init__(self, client: Client, name: str) -> None:
         self.name = name
@@ -48,24 +48,27 @@ class Table:
         self._denied: set[Right] = set()
 
     def check(self) -> None:
-        """Raises StartError where the table is missing, has another key, or may not be used."""
+        """Raises StartError if the table is missing, has another key, or access is denied."""
         try:
-            self._look()
+            self._try_access()
         except CallError as error:
-            what = f"DynamoDB table {self.name!r}"
             if error_code(error) == WRONG_SHAPE:
                 raise StartError(
-                    f"{what} does not have the key Id (S), Type (S); name another with "
-                    f"--lock-table, or create one with `sqsjkr-gevent init`"
+                    f"DynamoDB table {self.name!r} does not have the key Id (S), Type (S); name "
+                    f"another with --lock-table, or create one with `sqsjkr-gevent init`"
                 ) from error
-            raise (
-                start_error(error, what, UPDATE_ITEM.action)
-                or StoreError(f"table {self.name!r}: {error}")
-            ) from error
+            raise self._start_error(error, UPDATE_ITEM) from error
 
-    def _look(self) -> None:
+    def _store_error(self, error: Exception) -> StoreError:
+        return StoreError(f"table {self.name!r}: {error}")
+
+    def _start_error(self, error: Exception, right: Right) -> Exception:
+        what = f"DynamoDB table {self.name!r}"
+        return start_error(error, what, right.action) or self._store_error(error)
+
+    def _try_access(self) -> None:
         if self._lacks(GET_ITEM):
-            look(self._client, UPDATE_ITEM, self.name)
+            try_right(self._client, UPDATE_ITEM, self.name)
             return
         try:
             self._client.call("get_item", expected=is_denied, **GET_ITEM.arguments(self.name))
@@ -73,7 +76,7 @@ class Table:
             if not is_denied(error):
                 raise
             self._do_without(GET_ITEM)
-            self._look()
+            self._try_access()
 
     def _lacks(self, right: Right) -> bool:
         return right in self._denied
@@ -88,16 +91,16 @@ class Table:
     def update(
         self, row_id: str, kind: str, update: str, condition: str, **values: str | int | float
     ) -> tuple[Row, bool]:
-        """Conditional UpdateItem; answers the row's attributes and whether the condition held.
+        """Conditional UpdateItem. Returns the row's attributes and whether the condition held.
 
-        With it held the answer is what was updated, else the row as it stands.
+        The attributes are the updated ones if it held, else the whole row as it is.
         """
         return self._update(row_id, kind, update, condition, values, urgent=False)
 
     def renew(
         self, row_id: str, kind: str, update: str, condition: str, **values: str | int | float
     ) -> bool:
-        """The same, for a lease: it goes before others. Answers whether the condition held."""
+        """As update(), but ahead of waiting calls. Returns whether the condition held."""
         return self._update(row_id, kind, update, condition, values, urgent=True)[1]
 
     def _update(
@@ -127,26 +130,26 @@ class Table:
             )
         except CallError as error:
             if not is_condition(error):
-                raise StoreError(f"table {self.name!r}: {error}") from error
+                raise self._store_error(error) from error
             row = getattr(error, "response", {}).get("Item")
             return (self._old(row_id, kind) if row is None else row), False
         return answer.get("Attributes", {}), True
 
     def _old(self, row_id: str, kind: str) -> Row:
-        """The row where the answer has none: there is none, or the server does not tell."""
+        """The row if the response has none: it does not exist, or the server does not return it."""
         try:
             return self._read(row_id, kind)
         except CallError as error:
             if is_denied(error):
                 return {}
-            raise StoreError(f"table {self.name!r}: {error}") from error
+            raise self._store_error(error) from error
 
     def get(self, row_id: str, kind: str) -> Row:
-        """The row by a consistent read, empty where there is none."""
+        """The row by a consistent read, {} if there is none."""
         try:
             return self._read(row_id, kind)
         except CallError as error:
-            raise StoreError(f"table {self.name!r}: {error}") from error
+            raise self._store_error(error) from error
 
     def _read(self, row_id: str, kind: str) -> Row:
         answer = self._client.call(
@@ -160,9 +163,9 @@ class Table:
         return row
 
     def scan(self, kind: str, condition: str) -> Iterator[Row]:
-        """All rows of that kind for which the condition holds; it reads the whole table.
+        """All rows of that kind for which the condition holds. Reads the whole table.
 
-        Raises StartError as well, where it is denied, which the kicker can do without.
+        Also raises StartError, if access is denied: the kicker itself does not need to scan.
         """
         arguments: dict[str, Any] = {
             "FilterExpression": f"#Type = :kind AND {condition}",
@@ -173,18 +176,14 @@ class Table:
             try:
                 answer = self._client.call("scan", TableName=self.name, **arguments)
             except CallError as error:
-                what = f"DynamoDB table {self.name!r}"
-                raise (
-                    start_error(error, what, SCAN.action)
-                    or StoreError(f"table {self.name!r}: {error}")
-                ) from error
+                raise self._start_error(error, SCAN) from error
             yield from answer.get("Items", [])
             if "LastEvaluatedKey" not in answer:
                 return
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def delete(self, row_id: str, kind: str, owner: str, version: int | None = None) -> bool:
-        """Delete the row if it is `owner`'s, and of that version; answers whether it was."""
+        """Delete the row if it has that owner and version. Returns whether it had."""
         condition, values = "#Owner = :owner", {":owner": value(owner)}
         if version is not None:
             condition += " AND #Version = :seen"
@@ -201,14 +200,14 @@ class Table:
         except CallError as error:
             if is_condition(error):
                 return False
-            raise StoreError(f"table {self.name!r}: {error}") from error
+            raise self._store_error(error) from error
         return True
 
     def put(self, rows: Sequence[Row]) -> Sequence[Exception | None]:
-        """Write whole rows; answers each row's fate in their order.
+        """Write whole rows. Returns one result per row, in order; see Batcher.
 
-        By BatchWriteItem where that is allowed. Of several rows with one Id the last is written:
-        the API refuses two in one call.
+        Uses BatchWriteItem if that is allowed. Of several rows with the same Id only the last is
+        written, because the API refuses duplicates in one call.
         """
         if self._lacks(BATCH_WRITE_ITEM):
             return self._put_singly(rows)
@@ -223,9 +222,9 @@ class Table:
             if is_denied(error):
                 self._do_without(BATCH_WRITE_ITEM)
                 return self._put_singly(rows)
-            failure = StoreError(f"table {self.name!r}: {error}")
+            failure = self._store_error(error)
             if error_code(error) == WRONG_SHAPE:
-                # Repeated, it would fail again, and hold up all that comes after it.
+                # A retry would fail again and hold up later rows.
                 return [failure] * len(rows)
             raise failure from error
         left = {
@@ -236,20 +235,20 @@ class Table:
         return [throttled if row["Id"]["S"] in left else None for row in rows]
 
     def _put_singly(self, rows: Sequence[Row]) -> Sequence[Exception | None]:
-        """One after the other, so that none is under way any more once this greenlet is killed."""
-        fates: list[Exception | None] = []
+        """One by one, so that no call is under way once this greenlet is killed."""
+        results: list[Exception | None] = []
         for row in rows:
             try:
                 self._put(row)
             except CallError as error:
                 if error_code(error) != WRONG_SHAPE:
-                    # It would be the same with the others.
+                    # The other rows would fail in the same way.
                     again = Again(f"table {self.name!r}: {error}")
-                    return fates + [again] * (len(rows) - len(fates))
-                fates.append(StoreError(f"table {self.name!r}: {error}"))
+                    return results + [again] * (len(rows) - len(results))
+                results.append(self._store_error(error))
             else:
-                fates.append(None)
-        return fates
+                results.append(None)
+        return results
 
     def _put(self, row: Row) -> None:
         values = {name: one for name, one in row.items() if name not in ("Id", "Type")}

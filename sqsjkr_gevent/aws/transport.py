@@ -1,8 +1,8 @@
-"""How a client's calls go over the wire: in C where they can, else as botocore does it.
+"""Sends a client's HTTP requests through geventhttpclient, which is written in C, if possible.
 
-botocore offers each signed request to its `before-send` event, and takes the answer of whoever
-answers. What is offered, credentials, signature, retries, and what is made of the answer stay
-botocore's; only the way in between is shorter than through urllib3.
+botocore passes each signed request to its `before-send` event, and uses the response that a handler
+returns. Credentials, signing, retries and response parsing stay with botocore; this only replaces
+urllib3, which is slower.
 """
 
 from collections.abc import Iterator, Mapping
@@ -23,18 +23,18 @@ from botocore.httpsession import get_cert_path
 from geventhttpclient.client import IDEMPOTENT_METHODS, HTTPClient
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError
 
-# Before 2.6 it sent a request again that may have been heard, a POST as well.
+# Before 2.6 geventhttpclient resent requests, also POSTs, that the server might have received.
 assert "POST" not in IDEMPOTENT_METHODS
 
-#: Bytes of one read: a full answer of ten short messages.
+#: Bytes of one read: enough for a response with ten short messages.
 _BLOCK = 16384
 
 
 class LeanTransport:
-    """Sends a client's requests, each over one of `connections` kept connections.
+    """Sends a client's requests over up to `connections` persistent connections.
 
-    connect_timeout, read_timeout: seconds; the latter without a byte of the answer. trusted: path
-    of the certificates that a server's may be signed by.
+    connect_timeout, read_timeout: seconds; the latter without a byte of the response. trusted: path
+    of the CA certificates.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class LeanTransport:
         self._clients: dict[str, HTTPClient] = {}
 
     def before_send(self, request: Any, **_: object) -> AWSResponse | None:
-        """A handler of that event: the answer, or None to have botocore send the request.
+        """Handles that event: returns the response, or None to let botocore send the request.
 
         Raises what botocore's own transport raises.
         """
@@ -90,7 +90,7 @@ class LeanTransport:
 
 
 class _Raw:
-    """A body that was read, as AWSResponse wants it."""
+    """A complete body, in the form that AWSResponse expects."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body

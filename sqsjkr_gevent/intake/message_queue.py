@@ -18,7 +18,7 @@ class Queue(Protocol):
         """Find it; returns how many seconds it keeps a message. Raises StartError."""
 
     def receive(self, limit: int) -> list[Message]:
-        """Up to `limit` messages; waits for the first one for a while."""
+        """Up to `limit` messages; waits a while for the first one."""
 
     def delete(self, message: Message) -> None:
         """Delete it, and set its `deleted`. Raises ReceiptHandleInvalid."""

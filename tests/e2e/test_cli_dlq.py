@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from kickers import DEADLINE, settings, toml
+from sqsjkr_gevent.aws.batches import BATCH_BYTES
 from sqsjkr_gevent.aws.dead_letter import attributes_of
-from sqsjkr_gevent.aws.dead_letters import BATCH_BYTES, MAX_STALE, DeadLetters
+from sqsjkr_gevent.aws.dead_letters import MAX_STALE, DeadLetters
 from waiting import eventually
 
 COMMAND = [sys.executable, "-m", "sqsjkr_gevent"]

@@ -10,13 +10,14 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sqsjkr_gevent.aws.batches import BATCH_BYTES, batches
 from sqsjkr_gevent.aws.provision import dead_letter_name
 from sqsjkr_gevent.cli.argv import GO_OPTIONS, with_two_dashes
 from sqsjkr_gevent.cli.check.host import open_files, times
 from sqsjkr_gevent.cli.failing import explained
 from sqsjkr_gevent.cli.send import sender
 from sqsjkr_gevent.cli.send.input import body_of, check, read_lines
-from sqsjkr_gevent.cli.send.sender import BATCH_BYTES, Interrupted, Line, Sender, batches
+from sqsjkr_gevent.cli.send.sender import Interrupted, Line, Sender
 from sqsjkr_gevent.config import Config
 from sqsjkr_gevent.errors import ConfigError, InvalidMessage, StartError
 from sqsjkr_gevent.local.process import environment, write_config
@@ -77,14 +78,14 @@ def test_an_error_is_one_line_and_an_exit_code(error: BaseException, code: int, 
 
 
 @given(st.lists(st.integers(1, BATCH_BYTES + 10), max_size=40), st.integers(1, 10))
-def test_batches_keep_to_both_limits_and_the_order(sizes: list[int], most: int) -> None:
+def test_batches_keep_to_both_limits_and_the_order(sizes: list[int], limit: int) -> None:
     """SQS refuses a whole batch that is too long."""
     lines = [Line(number, "é" * (size // 2)) for number, size in enumerate(sizes)]
-    made = list(batches(lines, most))
+    made = list(batches(lines, Line.size, max_entries=limit))
     assert lines == [line for batch in made for line in batch]
     for batch in made:
         length = sum(len(line.body.encode()) for line in batch)
-        assert len(batch) <= most
+        assert len(batch) <= limit
         assert length <= BATCH_BYTES or len(batch) == 1
 
 
@@ -187,7 +188,7 @@ def test_only_what_sqs_could_not_take_is_sent_again() -> None:
 def test_repeating_ends_and_says_what_was_not_sent() -> None:
     """A queue that refuses for ever must not hold up a shell script for ever."""
     client = Answers(*[{"a": "ok", "b": "ours"}] * sender.ATTEMPTS)
-    unsaid = "SQS did not say what became of it"
+    unsaid = "SQS returned no result for it"
     assert ["id-a", "Code: text", unsaid] == sent(client, "abc")
     assert sender.ATTEMPTS == len(client.calls)
 

@@ -54,8 +54,8 @@ def batcher(calls: Calls) -> Iterator[Callable[..., Batcher[int]]]:
     """Make batchers over the calls; their back-off is short."""
     made = []
 
-    def make(most: int = 10, linger: float = 0.001, parallel: int = 4) -> Batcher[int]:
-        one = Batcher(calls.send, most=most, linger=linger, parallel=parallel)
+    def make(max_entries: int = 10, linger: float = 0.001, parallel: int = 4) -> Batcher[int]:
+        one = Batcher(calls.send, max_entries=max_entries, linger=linger, parallel=parallel)
         one._backoff = Backoff(0.001, 0.01)
         made.append(one)
         return one
@@ -140,7 +140,7 @@ def test_a_call_that_fails_is_repeated_whole_before_what_came_later(batcher, cal
         return [None] * len(entries)
 
     calls.answer = answer
-    one = batcher(most=3)
+    one = batcher(max_entries=3)
     results = [one.submit(entry) for entry in range(5)]
     assert [None] * 5 == [result.get(timeout=30) for result in results]
     first_sent = list(dict.fromkeys(entry for batch in calls.batches[-2:] for entry in batch))
@@ -195,7 +195,7 @@ def test_no_more_calls_than_allowed_are_under_way(batcher, calls):
         return [None] * len(entries)
 
     calls.answer = answer
-    one = batcher(most=1, linger=0.0, parallel=3)
+    one = batcher(max_entries=1, linger=0.0, parallel=3)
     results = [one.submit(entry) for entry in range(10)]
     eventually(lambda: calls.under_way == 3)
     turn_the_hub()
@@ -219,17 +219,17 @@ def test_close_sends_what_waits(batcher, calls):
 
 
 @pytest.mark.parametrize(
-    ("most", "parallel"),
+    ("max_entries", "parallel"),
     [
         (10, 4),
         (1, 1),
     ],
 )
-def test_close_answers_what_it_could_not_send_in_time(batcher, calls, most, parallel):
+def test_close_answers_what_it_could_not_send_in_time(batcher, calls, max_entries, parallel):
     """Calls that hang, batches that wait for one, and entries that wait for a batch."""
     never = Event()
     calls.answer = lambda entries: never.wait()
-    one = batcher(most=most, linger=0.0, parallel=parallel)
+    one = batcher(max_entries=max_entries, linger=0.0, parallel=parallel)
     results = [one.submit(entry) for entry in range(5)]
     eventually(lambda: calls.under_way)
     turn_the_hub()
@@ -318,7 +318,7 @@ def test_a_cancelled_entry_that_is_queued_is_never_sent(batcher, calls):
     """Its result is the error given."""
     never = Event()
     calls.answer = lambda entries: never.wait()
-    one = batcher(most=1, linger=0.0, parallel=1)
+    one = batcher(max_entries=1, linger=0.0, parallel=1)
     one.submit(0)
     eventually(lambda: calls.under_way)
     queued, after = one.submit(1), one.submit(2)
@@ -339,7 +339,7 @@ def test_a_cancelled_entry_under_way_is_what_its_call_makes_of_it(batcher, calls
             return answers
 
         calls.answer = answer
-        one = batcher(most=1, linger=0.0)
+        one = batcher(max_entries=1, linger=0.0)
         result = one.submit(0)
         eventually(lambda: calls.under_way)
         one.cancel(result, CLOSED)

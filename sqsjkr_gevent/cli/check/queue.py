@@ -1,12 +1,10 @@
 """`check`: the queue, its dead-letter queue, and what it is allowed to do with them."""
 
-import json
 from collections.abc import Iterator
 
 from ...aws import CallError, Client, error_code, is_denied
 from ...aws.client import MISSING
-from ...aws.lookup import url_of
-from ...aws.provision import queue_attributes, queue_url
+from ...aws.lookup import default_url, queue_attributes, queue_url, redrive_policy
 from ...aws.rights import DEAD_LETTER_RIGHTS, QUEUE_RIGHTS
 from ...config import Config
 from ...duration import format_duration
@@ -53,7 +51,7 @@ def _url(sqs: Client, name: str, owner: str) -> str | None:
     except CallError as error:
         if not is_denied(error):
             raise
-        return url_of(sqs, name, owner)
+        return default_url(sqs, name, owner)
 
 
 def _attributes(sqs: Client, url: str) -> dict[str, str] | None:
@@ -95,10 +93,10 @@ def _retention(config: Config, retention: float) -> Iterator[Finding]:
 def _dead_letters(
     config: Config, sqs: Client, attributes: dict[str, str] | None
 ) -> Iterator[Finding]:
-    policy = json.loads((attributes or {}).get("RedrivePolicy") or "{}")
+    redrive = redrive_policy(attributes or {})
     name, owner = config.sqs.dead_letter_queue, config.account.id
-    if name is None and "deadLetterTargetArn" in policy:
-        owner, name = policy["deadLetterTargetArn"].split(":")[-2:]
+    if name is None and redrive is not None:
+        owner, name = redrive.owner, redrive.name
     if name is None:
         yield warn(
             "dead-letter queue",
@@ -115,8 +113,8 @@ def _dead_letters(
     if attributes is not None and its is not None:
         yield from _dead_letter_queue(what, attributes, its)
     yield from rights(sqs, DEAD_LETTER_RIGHTS, url, what)
-    receives = int(policy.get("maxReceiveCount", MIN_RECEIVES))
-    if receives < MIN_RECEIVES:
+    receives = None if redrive is None else redrive.max_receives
+    if receives is not None and receives < MIN_RECEIVES:
         yield warn(
             "maxReceiveCount",
             f"{receives} is few: jobs that only went back count, too; set 20 or so in the "

@@ -1,12 +1,10 @@
 """`dlq`: which queues the config means."""
 
-import json
 from dataclasses import dataclass
 
 from ...aws import Client, make_session
 from ...aws.dead_letters import DeadLetters
 from ...aws.lookup import find_queue
-from ...aws.provision import queue_attributes
 from ...config import Config
 from ...errors import ConfigError
 from ..clients import client
@@ -39,8 +37,8 @@ def find(config: Config) -> Queues:
             f"queue {name!r} has no dead-letter queue: set its RedrivePolicy, or "
             f"sqs.dead_letter_queue"
         )
-    policy = json.loads(queue_attributes(sqs, found.url).get("RedrivePolicy") or "{}")
-    target = str(policy.get("deadLetterTargetArn", "")).split(":")[-1]
-    moves = target == found.dead_letter_url.rsplit("/", 1)[-1]
-    receives = int(policy["maxReceiveCount"]) if moves else None
+    redrive = found.redrive
+    if redrive is not None and redrive.name != found.dead_letter_url.rsplit("/", 1)[-1]:
+        redrive = None  # SQS moves messages to another queue than the config names.
+    receives = None if redrive is None else redrive.max_receives
     return Queues(sqs, found.url, found.dead_letter_url, receives)

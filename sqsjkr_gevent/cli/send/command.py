@@ -7,10 +7,11 @@ from typing import Any
 import click
 
 from ...aws import make_session
-from ...aws.provision import queue_url
+from ...aws.batches import batches
+from ...aws.lookup import described, missing, queue_url
 from ...aws.sqs import MAX_BATCH
 from ...config import Config
-from ...errors import InvalidMessage, StartError
+from ...errors import InvalidMessage
 from ...job.schema import KEYS
 from ..clients import client
 from ..failing import FAILED, MISUSED, one_line
@@ -18,7 +19,7 @@ from ..loading import load_quietly
 from ..output.progress import progress_bar
 from ..settings import Settings, conf_option
 from .input import JobFile, body_of, check
-from .sender import Interrupted, Line, Sender, batches
+from .sender import Interrupted, Line, Sender
 
 #: Most seconds that SQS delays a message.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -125,10 +126,7 @@ def _check(lines: Iterable[Line], file: str | None) -> int | None:
 def _find(config: Config, sqs: Any) -> str:
     url = queue_url(sqs, config.sqs.queue_name, config.account.id)
     if url is None:
-        raise StartError(
-            f"queue {config.sqs.queue_name!r} of account {config.account.id} does not exist; "
-            f"create it with `sqsjkr-gevent init`"
-        )
+        raise missing(described(config.sqs.queue_name, config.account.id))
     return url
 
 
@@ -136,7 +134,7 @@ def _send(sender: Sender, lines: Iterable[Line], count: int) -> int:
     failed = 0
     with progress_bar(count, least=MAX_BATCH) as advance:
         try:
-            for batch in batches(lines, sender.max_batch):
+            for batch in batches(lines, Line.size, max_entries=sender.max_batch):
                 for result in sender.send(batch):
                     if result.message_id is None:
                         failed += 1

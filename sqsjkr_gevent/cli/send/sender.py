@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,6 @@ from ..failing import of_aws
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
 MESSAGE_BYTES = 1024 * 1024
 
-#: Bytes of a batch. SQS takes 1 MiB (same source); older servers like it take 256 KiB.
-BATCH_BYTES = 256 * 1024
 
 #: How often an entry is sent that SQS refuses for a reason of its own.
 ATTEMPTS = 4
@@ -31,6 +29,10 @@ class Line:
 
     def __str__(self) -> str:
         return f"line {self.number}: " if self.number else ""
+
+    def size(self) -> int:
+        """Bytes of the body."""
+        return len(self.body.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +53,6 @@ class Interrupted(Exception):
     def __init__(self, lines: Sequence[Line], reason: str) -> None:
         super().__init__(reason)
         self.lines = lines
-
-
-def batches(lines: Iterable[Line], most: int = MAX_BATCH) -> Iterator[list[Line]]:
-    """The lines, in order, in batches of at most `most` lines and BATCH_BYTES bytes."""
-    batch: list[Line] = []
-    size = 0
-    for line in lines:
-        length = len(line.body.encode())
-        if batch and (len(batch) == most or size + length > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(line)
-        size += length
-    if batch:
-        yield batch
 
 
 class Sender:
@@ -110,9 +97,9 @@ class Sender:
         return self._in_order(lines, results)
 
     def _in_order(self, lines: Sequence[Line], results: Mapping[str, Result]) -> list[Result]:
-        unsaid = "SQS did not say what became of it"
+        no_result = "SQS returned no result for it"
         ordered = [
-            results.get(str(at), Result(line, None, unsaid)) for at, line in enumerate(lines)
+            results.get(str(at), Result(line, None, no_result)) for at, line in enumerate(lines)
         ]
         refused = [result for result in ordered if result.message_id is None]
         if self._fifo and refused:

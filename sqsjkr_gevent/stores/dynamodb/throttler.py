@@ -37,7 +37,9 @@ class DynamoDBThrottler:
         self._retention = retention
         self._table = table
         self._watch = LeaseWatch(clock)
-        self._marks: Batcher[Row] = Batcher(table.put, most=MAX_BATCH, linger=0.02, parallel=4)
+        self._marks: Batcher[Row] = Batcher(
+            table.put, max_entries=MAX_BATCH, linger=0.02, parallel=4
+        )
 
     def check(self) -> None:
         """Raises StartError where the table cannot be used."""
