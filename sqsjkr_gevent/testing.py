@@ -30,9 +30,9 @@ class FakeQueue:
     """A queue in memory. Give it to a Kicker as `queue`.
 
     fates: what became of each message, by its id: "deleted", "dead-letter", or "returned" for one
-    that waits to be received again, which it is at once. dead_letters: body and reason of those.
-    has_dead_letters: whether there is a dead-letter queue. name: as of a real queue, message
-    groups order jobs only where it ends in `.fifo`.
+    that is received again at once. dead_letters: body and reason of each.
+    has_dead_letters: whether there is a dead-letter queue. name: as with a real queue, message
+    groups order jobs only if it ends in `.fifo`.
     """
 
     def __init__(self, *, name: str = "fake", has_dead_letters: bool = True) -> None:
@@ -45,7 +45,7 @@ class FakeQueue:
         self._sent = Event()
 
     def send(self, body: object, *, group_id: str | None = None) -> str:
-        """Send a text as it is, or anything else as JSON; its message id."""
+        """Send a text as it is, or anything else as JSON; returns the message id."""
         text = body if isinstance(body, str) else json.dumps(body)
         message = Message(
             id=str(uuid.uuid4()),
@@ -60,7 +60,7 @@ class FakeQueue:
         return message.id
 
     def is_settled(self) -> bool:
-        """Whether no message waits, and none is being worked on."""
+        """Whether no message waits and none is being worked on."""
         return not self._waiting and not self._received
 
     def open(self) -> float:
@@ -150,10 +150,10 @@ class FakeThrottler:
 
 
 def run_all(kicker: Kicker, queue: FakeQueue, *, within: float = 30.0, **options: Any) -> None:
-    """Run the kicker until all messages of the queue are settled, and stop it.
+    """Run the kicker until all messages of the queue are settled, then stop it.
 
-    within: seconds; AssertionError after them. options: of Kicker.run. It serves no stats, and
-    leaves signals alone, unless they say otherwise.
+    within: seconds, after which it raises AssertionError. options: of Kicker.run. Unless they say
+    otherwise, it serves no stats and leaves signals alone.
     """
     options = {"handle_signals": False, "serve_stats": False, **options}
     running = gevent.spawn(kicker.run, **options)

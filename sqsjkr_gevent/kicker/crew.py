@@ -1,4 +1,4 @@
-"""Greenlets that are used again."""
+"""A pool of greenlets that are reused from call to call."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +9,10 @@ from gevent.hub import Waiter
 
 
 class Crew:
-    """Makes calls, each in a greenlet of its own while it lasts.
+    """Makes each call in a greenlet of its own.
 
-    A new greenlet for each short job takes longer than all else that Python does for it, most of
-    that for the memory of its stack. max_idle: greenlets that are kept for calls to come.
+    A new greenlet for each short job is costly, mostly because of the memory of its stack.
+    max_idle: how many greenlets are kept for later calls.
     """
 
     def __init__(self, max_idle: int) -> None:
@@ -23,7 +23,7 @@ class Crew:
         self._over.set()
 
     def __len__(self) -> int:
-        """Calls that are not over."""
+        """How many calls have not ended."""
         return self._busy
 
     def spawn(self, call: Callable[..., None], *arguments: object) -> None:
@@ -36,11 +36,11 @@ class Crew:
             gevent.spawn(self._serve, call, arguments)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until all calls are over, at most `timeout` seconds."""
+        """Wait until all calls have ended, for at most `timeout` seconds."""
         self._over.wait(timeout)
 
     def close(self) -> None:
-        """Let those go that are idle, and those that come to be."""
+        """End the idle greenlets, and the others once they are idle."""
         self._max_idle = 0
         while self._idle:
             gevent.get_hub().loop.run_callback(self._idle.pop().switch, None)

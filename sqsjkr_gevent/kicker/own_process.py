@@ -1,4 +1,4 @@
-"""What a process can do that a kicker has to itself."""
+"""Settings for a process that a kicker has to itself."""
 
 import gc
 
@@ -9,14 +9,14 @@ from ..log import finalize
 
 
 def settle_in() -> None:
-    """Have this process spend less on each job; once the log is as it stays."""
+    """Have this process spend less on each job. Call it once the log is configured."""
     finalize()
-    # Without the memory for a greenlet a job would stay where it is for ever: end, and start anew.
+    # Without memory for a greenlet, a job would hang. End the process instead: it starts anew.
     Hub.SYSTEM_ERROR = (*Hub.SYSTEM_ERROR, MemoryError)
-    # Where each greenlet was spawned, which only gevent's own debugging asks for.
+    # Do not note where each greenlet was spawned; only gevent's debugging asks for that.
     gevent.config.track_greenlet_tree = False
-    # What lives until the end need not be looked at by every collection, and a job makes some
-    # hundred objects: by default that is a collection every few jobs.
+    # Leave what lives until the end out of collections. A job makes some hundred objects, so by
+    # default there is a collection every few jobs.
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)

@@ -1,6 +1,6 @@
-"""The ends of jobs in a SQLite file, which the kickers of a host may share.
+"""Records of how jobs ended, in a SQLite file that the kickers of a host may share.
 
-They are written in batches, by a thread: no job waits for the disk.
+They are written in batches by a thread: no job runs later because of the disk.
 """
 
 import sqlite3
@@ -23,13 +23,13 @@ from .sqlite_file import SqliteFile
 
 log = get_logger(__name__)
 
-#: Seconds that an end waits to be written with others.
+#: A record waits this many seconds to be written with others.
 LINGER = 0.05
 
-#: Ends that wait to be written, at most: while the disk is full the oldest are given up.
+#: How many records may wait to be written. While the disk is full the oldest are dropped.
 MAX_PENDING = 10_000
 
-#: Seconds between two removals of what is too old, and rows removed in one transaction.
+#: Seconds between two removals of old records, and how many one transaction removes.
 PRUNE_EVERY = 60.0
 MAX_PRUNE = 1000
 
@@ -58,9 +58,9 @@ CREATE TABLE IF NOT EXISTS series (
 
 
 class SqliteHistory:
-    """See History. Totals and ends are of one transaction, and so agree whoever is killed.
+    """See History. One transaction writes totals and records, so they agree after any kill.
 
-    run: names the kicker or the fleet whose totals and series are asked for.
+    run: the name of the kicker or the fleet whose totals and series these are.
     keep: seconds. max_records: None for as many as there are within `keep`.
     """
 
@@ -78,13 +78,12 @@ class SqliteHistory:
         self._max_records = max_records
         self._clock = clock
         self._path = Path(path)
-        # Connections of their own: somebody's long search must hold up neither what is to be
-        # written nor the counters.
+        # A connection each: a long search must delay neither writes nor counters.
         self._writes = SqliteFile(path, _SCHEMA)
         self._searches = SqliteFile(path, _SCHEMA)
         self._counters = SqliteFile(path, _SCHEMA)
         self._pending: deque[Record] = deque()
-        # Set once those that are pending now are written.
+        # Set once the records that are pending now are written.
         self._written = Event()
         self._lost: Counter[str] = Counter()
         self._filled = Event()
@@ -94,9 +93,9 @@ class SqliteHistory:
         self._pruned_at = 0.0
 
     def check(self) -> None:
-        """Raises StartError where the file cannot be written."""
+        """Raises StartError if the file cannot be written."""
         try:
-            # Commands and outputs are not for everybody; SQLite gives its other files that mode.
+            # Commands and outputs are private. SQLite gives its other files the same mode.
             self._path.touch(mode=0o600)
         except OSError as error:
             reason = error.strerror or error
@@ -106,9 +105,9 @@ class SqliteHistory:
         except StoreError as error:
             raise StartError(f"history: {error}; set history.path to a file to use") from error
 
-    def add(self, end: Record) -> Written | None:
+    def add(self, record: Record) -> Written | None:
         """See History."""
-        self._pending.append(end)
+        self._pending.append(record)
         self._bound()
         self._filled.set()
         if self._writer is None:
@@ -153,31 +152,33 @@ class SqliteHistory:
             self._filled.wait()
             self._closing.wait(LINGER)
             self._filled.clear()
-            ends, written = list(self._pending), self._written
-            if not ends:
+            records, written = list(self._pending), self._written
+            if not records:
                 continue
             self._pending.clear()
             self._written = Event()
             try:
-                self._write(ends)
+                self._write(records)
                 written.set()
             except StoreError as error:
-                self._retry(ends, written, error)
+                self._retry(records, written, error)
             except Exception:
-                log.exception("ends of jobs not kept", count=len(ends))
+                log.exception("records of jobs not written", count=len(records))
                 written.set()
 
-    def _retry(self, ends: list[Record], written: Event, error: StoreError) -> None:
+    def _retry(self, records: list[Record], written: Event, error: StoreError) -> None:
         if self._closing.is_set():
             self._pending.clear()
-            log.error("ends of jobs not kept", count=len(ends), reason=str(error))
+            log.error("records of jobs not written", count=len(records), reason=str(error))
             return
-        self._pending.extendleft(reversed(ends))
+        self._pending.extendleft(reversed(records))
         self._bound()
-        # Those who wait for these wait for the next ones as well.
+        # Whoever waits for these waits for the next ones as well.
         self._written.rawlink(partial(_set, written))
         wait = self._backoff.failed()
-        log.error("ends of jobs not kept yet, repeated", reason=str(error), wait=round(wait, 2))
+        log.error(
+            "records of jobs not written yet, repeated", reason=str(error), wait=round(wait, 2)
+        )
         self._closing.wait(wait)
         self._filled.set()
 
@@ -185,14 +186,14 @@ class SqliteHistory:
         while len(self._pending) > MAX_PENDING:
             self._lost[self._pending.popleft().outcome] += 1
 
-    def _write(self, ends: Sequence[Record]) -> None:
-        rows = [end[:-1] for end in ends]
-        totals = Counter(end.outcome for end in ends)
+    def _write(self, records: Sequence[Record]) -> None:
+        rows = [record[:-1] for record in records]
+        totals = Counter(record.outcome for record in records)
         lost, self._lost = self._lost, Counter()
         totals.update(lost)
         series: dict[Bucket, Tally] = {}
-        for end in ends:
-            series.setdefault(bucket(end), Tally()).add(end.waited)
+        for record in records:
+            series.setdefault(bucket(record), Tally()).add(record.waited)
         now = self._clock()
         prunes = now - self._pruned_at >= PRUNE_EVERY
 
@@ -208,7 +209,7 @@ class SqliteHistory:
             raise
         self._backoff.succeeded()
         if lost:
-            log.error("ends of jobs not kept: too many waited", count=sum(lost.values()))
+            log.error("records of jobs dropped: too many waited", count=sum(lost.values()))
         if prunes and not more:
             self._pruned_at = now
 
@@ -227,11 +228,11 @@ class SqliteHistory:
         connection.executemany(
             "INSERT INTO series VALUES (?, ?, ?, ?, ?) ON CONFLICT (run, at, outcome) DO UPDATE"
             " SET ends = ends + excluded.ends, waited = waited + excluded.waited",
-            [(self._run, *place, tally.ends, tally.waited) for place, tally in series.items()],
+            [(self._run, *key, tally.ends, tally.waited) for key, tally in series.items()],
         )
 
     def _prune(self, connection: sqlite3.Connection, now: float) -> bool:
-        """Remove some of what is too old; answers whether there is more."""
+        """Remove some old records; returns whether there are more."""
         oldest = now - self._keep
         connection.execute("DELETE FROM series WHERE at < ?", (now - SERIES_OVER,))
         connection.execute("DELETE FROM totals WHERE at < ? AND run != ?", (oldest, self._run))

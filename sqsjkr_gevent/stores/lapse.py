@@ -1,10 +1,11 @@
-"""When has another's lease lapsed? Judged by the observer's clock alone."""
+"""When another owner's lease has lapsed, judged by the observer's clock alone."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: Most leases of others remembered; beyond it the oldest is forgotten, and watched anew if asked.
+#: How many leases of others are remembered. Beyond that the oldest is forgotten; if it is asked
+#: for again, its watch starts anew.
 _MAX_WATCHED = 10_000
 
 
@@ -18,7 +19,7 @@ class _Sighting:
 class LeaseWatch:
     """A lease seen with the same owner and version for its whole length has lapsed.
 
-    Two hosts' clocks are never compared. clock: monotonic, in seconds.
+    Clocks of two hosts are never compared. clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,7 +27,7 @@ class LeaseWatch:
         self._sightings: dict[str, _Sighting] = {}
 
     def lapses_in(self, lease_id: str, owner: str, version: int, lease: float) -> float:
-        """Seconds until the lease has lapsed unless it is renewed; 0 once it has."""
+        """Seconds until the lease lapses unless it is renewed; 0 once it has."""
         seen = self._sightings.get(lease_id)
         now = self._clock()
         if seen is None or (seen.owner, seen.version) != (owner, version):
@@ -37,5 +38,5 @@ class LeaseWatch:
         return max(0.0, seen.since + lease - now)
 
     def forget(self, lease_id: str) -> None:
-        """The lease is of no more interest."""
+        """Stop watching the lease."""
         self._sightings.pop(lease_id, None)

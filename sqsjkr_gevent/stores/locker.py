@@ -1,4 +1,4 @@
-"""The lock per `lock_id`: what a custom locker implements, and what ours add to it."""
+"""The lock of a `lock_id`: what a custom locker implements, and what ours add to it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from ..errors import AlreadyLocked, StoreError
 class Locker(Protocol):
     """All that a custom locker needs.
 
-    An exception other than AlreadyLocked means that the store cannot be trusted now: the job does
-    not run, and its message goes back to the queue.
+    Any exception other than AlreadyLocked means that the store fails: the job does not run, and
+    its message goes back to the queue.
     """
 
     def lock(self, lock_id: str, event_id: str) -> None:
-        """Take the lock. Raises AlreadyLocked where another job holds it."""
+        """Take the lock. Raises AlreadyLocked if another job holds it."""
 
     def unlock(self, lock_id: str) -> None:
         """Give the lock back."""
@@ -25,8 +25,8 @@ class Locker(Protocol):
 class LeasedLocker(Protocol):
     """A locker whose locks have an owner, a lease and a fencing token.
 
-    lease: seconds a lock stays taken without a renewal; None where it never lapses.
-    All methods raise StoreError where the store cannot be reached.
+    lease: seconds that a lock stays taken without a renewal; None if it never lapses.
+    All methods raise StoreError if the store cannot be reached.
     """
 
     lease: float | None
@@ -40,27 +40,27 @@ class LeasedLocker(Protocol):
         heir_of: str | None = None,
         free_in: float | None = None,
     ) -> int | None:
-        """Take the lock for `owner`; answer its fencing token, None where there is none.
+        """Take the lock for `owner`; returns its fencing token, None if the store has none.
 
         heir_of: the owner of a lapsed run of the same job, whose lock passes on at once.
-        free_in: seconds after which this kicker expects to be through with all its jobs that want
-        the lock; it is told to whoever finds the lock taken. Raises AlreadyLocked.
+        free_in: seconds after which this kicker expects to be done with all its jobs that want the
+        lock; others that find the lock taken get to know it. Raises AlreadyLocked.
         """
 
     def renew(self, lock_id: str, owner: str) -> None:
-        """Start the lease anew. Raises LeaseLost where `owner` no longer holds the lock."""
+        """Start the lease anew. Raises LeaseLost if `owner` no longer holds the lock."""
 
     def release(self, lock_id: str, owner: str) -> None:
-        """Give the lock back. Raises LeaseLost where `owner` no longer holds it."""
+        """Give the lock back. Raises LeaseLost if `owner` no longer holds it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holder:
     """Who holds a lock, as its store has it.
 
-    owner: None for a sqsjkr host, which leaves no name. version: grows with each renewal. lease:
-    seconds; None, as version, where the lock has no lease. locked_at: epoch seconds, by the
-    holder's clock, so for people only; None where nobody noted it.
+    owner: None for a sqsjkr host, which leaves no name. version: grows with each renewal.
+    lease: seconds. Both are None if the lock has no lease. locked_at: epoch seconds by the
+    holder's clock, so for people only; None if unknown.
     """
 
     lock_id: str
@@ -73,24 +73,24 @@ class Holder:
 
 @runtime_checkable
 class ListedLocker(Protocol):
-    """A locker that can say from outside who holds what. All methods raise StoreError."""
+    """A locker that can list who holds which lock. All methods raise StoreError."""
 
     def holders(self) -> Iterator[Holder]:
-        """All locks that are held, in no order. Raises StartError where that is not allowed."""
+        """All locks that are held, in no order. Raises StartError if that is not allowed."""
 
     def holder(self, lock_id: str) -> Holder | None:
-        """Who holds that lock now; None where it is free."""
+        """Who holds that lock now; None if it is free."""
 
     def evict(self, holder: Holder, *, force: bool = False) -> bool:
-        """Free the lock, its token kept; answers False where it is held otherwise by now.
+        """Free the lock but keep its token; returns False if it is held differently by now.
 
-        It is freed only where owner and version are still those of `holder`; with force, where
-        the owner is.
+        It is freed only if owner and version are still those of `holder`; with force, if the
+        owner is.
         """
 
 
 class NoLocker:
-    """No locks at all: every job may run at once with every other, whatever its lock_id."""
+    """No locks at all: any job may run beside any other, whatever its lock_id."""
 
     lease: float | None = None
 
@@ -103,7 +103,7 @@ class NoLocker:
         heir_of: str | None = None,
         free_in: float | None = None,
     ) -> int | None:
-        """Always taken."""
+        """Always succeeds."""
         return None
 
     def renew(self, lock_id: str, owner: str) -> None:
@@ -149,5 +149,5 @@ class _Unleased:
 
 
 def as_leased_locker(locker: Locker | LeasedLocker) -> LeasedLocker:
-    """Any locker as the rest of the package speaks to it."""
+    """Any locker, as a LeasedLocker."""
     return locker if isinstance(locker, LeasedLocker) else _Unleased(locker)

@@ -1,4 +1,4 @@
-"""Locks and job states of one process; they end with it."""
+"""Locks and states of jobs in one process; they end with it."""
 
 import time
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Locks and job states in a file, shared by the processes of one host."""
+"""Locks and states of jobs in a file, shared by the processes of one host."""
 
 import sqlite3
 import time
@@ -13,7 +13,7 @@ from .lapse import LeaseWatch
 from .locker import Holder
 from .sqlite_file import SqliteFile
 
-#: Claims between two removals of job states that have expired.
+#: Expired jobs are removed once in this many claims.
 _SWEEP_EVERY = 1000
 
 _FREED = "owner = NULL, event_id = NULL, locked_at = NULL, free_in = NULL"
@@ -35,7 +35,7 @@ class SqliteLocker:
         self._watch = LeaseWatch(clock)
 
     def check(self) -> None:
-        """Raises StartError where the file cannot be used."""
+        """Raises StartError if the file cannot be used."""
         self._file.check()
 
     def acquire(
@@ -47,7 +47,7 @@ class SqliteLocker:
         heir_of: str | None = None,
         free_in: float | None = None,
     ) -> int | None:
-        """Take the lock. Raises AlreadyLocked, with the seconds until it may lapse."""
+        """See LeasedLocker."""
 
         def take(connection: sqlite3.Connection) -> int:
             row = connection.execute(
@@ -71,8 +71,8 @@ class SqliteLocker:
                 " event_id = excluded.event_id, owner = excluded.owner, version = 1,"
                 " lease = excluded.lease, locked_at = excluded.locked_at,"
                 " free_in = excluded.free_in,"
-                # The clock again, for a power loss can take the last transactions with it: the
-                # file has a token then that is older than those that were given out.
+                # The clock again: a power loss can lose the last transactions, and the file then
+                # has a token older than those that were given out.
                 " token = max(token + 1, excluded.token)"
                 " RETURNING token",
                 (lock_id, event_id, owner, self._seconds, int(now * 1000), int(now), free_in),
@@ -83,11 +83,11 @@ class SqliteLocker:
         return self._file.write(take)
 
     def renew(self, lock_id: str, owner: str) -> None:
-        """Start the lease anew. Raises LeaseLost."""
+        """See LeasedLocker."""
         self._change("version = version + 1", lock_id, owner)
 
     def release(self, lock_id: str, owner: str) -> None:
-        """Give the lock back, its token kept in the row. Raises LeaseLost."""
+        """See LeasedLocker; the row keeps its token."""
         self._change(_FREED, lock_id, owner)
 
     def holders(self) -> Iterator[Holder]:
@@ -137,10 +137,10 @@ def _holder(row: tuple[Any, ...]) -> Holder:
 
 
 class SqliteThrottler:
-    """Job states between the processes of one host.
+    """States of jobs between the processes of one host.
 
-    lease: seconds a job stays in progress without a renewal. retention: seconds a done job's row
-    is kept, at least as long as its message may live.
+    lease: seconds that a job stays in progress without a renewal. retention: seconds that the row
+    of a done job is kept, at least as long as its message may live.
     """
 
     lease: float | None
@@ -156,7 +156,7 @@ class SqliteThrottler:
         self._claims = 0
 
     def check(self) -> None:
-        """Raises StartError where the file cannot be used."""
+        """Raises StartError if the file cannot be used."""
         self._file.check()
 
     def claim(self, job_id: str, *, owner: str) -> str | None:

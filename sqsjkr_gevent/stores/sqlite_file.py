@@ -1,4 +1,4 @@
-"""A SQLite file that several processes write to, without ever stopping the hub."""
+"""A SQLite file that several processes write to, and that never blocks the hub."""
 
 import sqlite3
 import time
@@ -12,10 +12,10 @@ from ..threads import Call, Threads
 
 T = TypeVar("T")
 
-# Called in the file's own thread, which has no hub.
+# For the file's own thread, which has no hub.
 _sleep = monkey.get_original("time", "sleep")
 
-#: Seconds that a write waits for another process's write.
+#: A write waits this many seconds for another process's write.
 BUSY_TIMEOUT = 10.0
 
 _SCHEMA = """
@@ -30,26 +30,26 @@ CREATE TABLE IF NOT EXISTS jobs (
 CREATE INDEX IF NOT EXISTS jobs_expired ON jobs (expired);
 """
 
-#: Columns that are younger than their table: a file from before them gets them.
+#: Columns that were added to a table later: a file without them gets them.
 _ADDED = [("locks", "locked_at", "INTEGER"), ("locks", "free_in", "REAL")]
 
 
 class _Made(Call):
-    """A call on its way to the thread and back."""
+    """A call that the thread makes, and its result."""
 
-    __slots__ = ("_call", "answer")
+    __slots__ = ("_call", "result")
 
     def __init__(self, call: Callable[[], Any]) -> None:
         super().__init__()
         self._call = call
-        self.answer: Any = None
+        self.result: Any = None
 
     def make(self) -> None:
-        self.answer = self._call()
+        self.result = self._call()
 
 
 class SqliteFile:
-    """The file. Its one connection lives in a thread, so that a busy file never stops the hub."""
+    """The file. Its one connection lives in a thread, so a busy file never blocks the hub."""
 
     def __init__(self, path: str, schema: str = _SCHEMA) -> None:
         self._path = path
@@ -58,7 +58,7 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
 
     def check(self) -> None:
-        """Raises StartError where the file cannot be opened or is no such database."""
+        """Raises StartError if the file cannot be opened or is not a database of ours."""
         try:
             self.write(lambda connection: None)
         except StoreError as error:
@@ -71,13 +71,13 @@ class SqliteFile:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
             try:
-                answer = change(connection)
+                result = change(connection)
             except BaseException:
                 if connection.in_transaction:  # A full disk has rolled it back already.
                     connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
-            return answer
+            return result
 
         return self._apply(transaction)
 
@@ -86,12 +86,12 @@ class SqliteFile:
         return self._apply(lambda: self._open().execute(statement, values).fetchall())
 
     def close(self) -> None:
-        """Close it; what is called later opens it again."""
+        """Close it; a later call opens it again."""
         self._apply(self._close)
         self._thread.close()
 
     def _apply(self, call: Callable[[], T]) -> T:
-        """Make the call in the thread. What interrupts the wait is raised after it."""
+        """Make the call in the thread. An exception that interrupts the wait is raised after it."""
         made = _Made(call)
         try:
             self._thread.submit(made)
@@ -104,8 +104,8 @@ class SqliteFile:
             raise StoreError(f"sqlite file {self._path!r}: {made.raised}") from made.raised
         if made.raised is not None:
             raise made.raised
-        answer: T = made.answer
-        return answer
+        result: T = made.result
+        return result
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -133,7 +133,7 @@ def _add_columns(connection: sqlite3.Connection) -> None:
     for table, column, kind in _ADDED:
         if _lacks(connection, table, column):
             connection.execute("BEGIN IMMEDIATE")
-            # Another process may have been quicker.
+            # Another process may have added it meanwhile.
             if _lacks(connection, table, column):
                 connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
             connection.execute("COMMIT")
@@ -145,7 +145,7 @@ def _lacks(connection: sqlite3.Connection, table: str, column: str) -> bool:
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
-    """Wait for others that do the same: for this SQLite's own busy timeout does not hold."""
+    """Wait for others that do the same: SQLite's own busy timeout does not cover this."""
     until = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:

@@ -10,13 +10,13 @@ from ..errors import DuplicatedMessage, StoreError
 class Throttler(Protocol):
     """All that a custom throttler needs.
 
-    It knows no leases, so a job whose kicker was killed counts as seen and is not run again.
-    An exception other than DuplicatedMessage means that the store cannot be trusted now: the job
-    does not run, and its message goes back to the queue.
+    It knows no leases, so a job whose kicker was killed counts as seen and does not run again.
+    Any exception other than DuplicatedMessage means that the store fails: the job does not run,
+    and its message goes back to the queue.
     """
 
     def set(self, job_id: str) -> None:
-        """Remember the job. Raises DuplicatedMessage where it was seen before."""
+        """Remember the job. Raises DuplicatedMessage if it was seen before."""
 
     def unset(self, job_id: str) -> None:
         """Forget a job that did not run after all."""
@@ -24,10 +24,10 @@ class Throttler(Protocol):
 
 @runtime_checkable
 class LeasedThrottler(Protocol):
-    """A throttler that tells a job that is done from one in progress, and that from a lapsed one.
+    """A throttler that tells apart jobs that are done, in progress, and lapsed.
 
-    lease: seconds a job stays in progress without a renewal; None where it never lapses.
-    All methods raise StoreError where the store cannot be reached.
+    lease: seconds that a job stays in progress without a renewal; None if it never lapses.
+    All methods raise StoreError if the store cannot be reached.
     """
 
     lease: float | None
@@ -35,18 +35,18 @@ class LeasedThrottler(Protocol):
     def claim(self, job_id: str, *, owner: str) -> str | None:
         """Mark the job as in progress by `owner`.
 
-        Answers the owner of a lapsed run that is taken over, else None.
-        Raises DuplicatedMessage where the job is done, JobInProgress where another runs it.
+        Returns the owner of a lapsed run that it takes over, else None.
+        Raises DuplicatedMessage if the job is done, JobInProgress if another owner runs it.
         """
 
     def renew(self, job_id: str, owner: str) -> None:
-        """Start the lease anew. Raises LeaseLost where `owner` no longer has the job."""
+        """Start the lease anew. Raises LeaseLost if `owner` no longer has the job."""
 
     def done(self, job_id: str, owner: str) -> None:
         """Mark the job as done: it must not run again."""
 
     def release(self, job_id: str, owner: str) -> None:
-        """Forget the job, which did not run. Raises LeaseLost where it is no longer `owner`'s."""
+        """Forget the job, which did not run. Raises LeaseLost if it is no longer `owner`'s."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +61,20 @@ class InProgress:
 
 @runtime_checkable
 class ListedThrottler(Protocol):
-    """A throttler that can say from outside who runs what. All methods raise StoreError."""
+    """A throttler that can list who runs which job. All methods raise StoreError."""
 
     def running(self) -> Iterator[InProgress]:
-        """All jobs in progress, in no order. Raises StartError where that is not allowed."""
+        """All jobs in progress, in no order. Raises StartError if that is not allowed."""
 
     def forget(self, seen: InProgress) -> bool:
         """Forget the job, as if it had never been claimed.
 
-        Answers False where owner and version are no longer those of `seen`.
+        Returns False if owner and version are no longer those of `seen`.
         """
 
 
 class NoThrottler:
-    """No memory: SQS's visibility timeout alone keeps a job from running twice."""
+    """No memory: only the visibility timeout keeps a job from running twice."""
 
     lease: float | None = None
 
@@ -123,5 +123,5 @@ class _Unleased:
 
 
 def as_leased_throttler(throttler: Throttler | LeasedThrottler) -> LeasedThrottler:
-    """Any throttler as the rest of the package speaks to it."""
+    """Any throttler, as a LeasedThrottler."""
     return throttler if isinstance(throttler, LeasedThrottler) else _Unleased(throttler)

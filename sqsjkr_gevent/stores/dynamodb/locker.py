@@ -33,7 +33,7 @@ class DynamoDBLocker:
         self._watch = LeaseWatch(clock)
 
     def check(self) -> None:
-        """Raises StartError where the table cannot be used."""
+        """Raises StartError if the table cannot be used."""
         self._table.check()
 
     def acquire(
@@ -71,8 +71,8 @@ class DynamoDBLocker:
     ) -> tuple[Row, bool]:
         if free_in is not None:
             values["free"] = free_in
-        # A token starts at the clock's milliseconds, so that it grows even where a sqsjkr host
-        # deleted the row between two of our locks.
+        # A token starts at the clock's milliseconds, so that it grows even if a sqsjkr host
+        # deletes the row between two of our locks.
         row, taken = self._table.update(
             lock_id,
             "lock",
@@ -125,7 +125,8 @@ class DynamoDBLocker:
             condition += " AND #Version = :seen"
             values["seen"] = holder.version
         row, freed = self._free(holder.lock_id, condition, **values)
-        # Free already: its holder was quicker, or this very call was heard and its answer lost.
+        # Free already: its holder freed it, or an earlier try of this call did and its answer was
+        # lost.
         return freed or "EventId" not in row
 
     def _free(self, lock_id: str, condition: str, **values: str | int) -> tuple[Row, bool]:
@@ -145,7 +146,7 @@ def _already_locked(lock_id: str, row: Row, lapses_in: float | None) -> AlreadyL
         f"lock {lock_id!r} is held by {holder}",
         lapses_in=lapses_in,
         holder=holder,
-        # sqsjkr leaves what it finds in a row: then it was told with a lock of ours before.
+        # sqsjkr leaves attributes as they are: without an owner, FreeIn is from a lock of ours.
         free_in=float(row["FreeIn"]["N"]) if "FreeIn" in row and "Owner" in row else None,
     )
 

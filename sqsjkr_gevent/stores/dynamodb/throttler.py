@@ -21,10 +21,10 @@ _RUNNING = "running"
 
 
 class DynamoDBThrottler:
-    """Job states across hosts.
+    """States of jobs across hosts.
 
-    lease: seconds a job stays in progress without a renewal.
-    retention: seconds a done job's row is kept, at least as long as its message may live.
+    lease: seconds that a job stays in progress without a renewal.
+    retention: seconds that the row of a done job is kept, at least as long as its message may live.
     """
 
     lease: float | None
@@ -42,7 +42,7 @@ class DynamoDBThrottler:
         )
 
     def check(self) -> None:
-        """Raises StartError where the table cannot be used."""
+        """Raises StartError if the table cannot be used."""
         self._table.check()
 
     def claim(self, job_id: str, *, owner: str) -> str | None:
@@ -111,7 +111,7 @@ class DynamoDBThrottler:
             raise LeaseLost(f"job {job_id} is not run by {owner}")
 
     def done(self, job_id: str, owner: str) -> None:
-        """Mark the job as done. Raises StoreError where that is not confirmed within a lease."""
+        """Mark the job as done. Raises StoreError if that is not confirmed within a lease."""
         row = {
             **key(job_id, "throttle"),
             "Expired": value(int(time.time() + self._retention)),
@@ -122,7 +122,7 @@ class DynamoDBThrottler:
         try:
             marked.get(timeout=self._seconds)
         except gevent.Timeout:
-            # Written later, it would keep a job from being run that went back meanwhile.
+            # A later write could keep a job from running whose message went back meanwhile.
             self._marks.cancel(marked, StoreError(f"job {job_id} could not be marked as done"))
             marked.get()
 
@@ -150,7 +150,7 @@ class DynamoDBThrottler:
         return self._table.delete(seen.job_id, "throttle", seen.owner, seen.version)
 
     def _running_until(self) -> int:
-        # Whatever the retention: TTL must not remove the row between two renewals.
+        # Whatever the retention is, TTL must not remove the row between two renewals.
         return int(time.time() + max(self._retention, RUNNING_LEASES * self._seconds))
 
 
