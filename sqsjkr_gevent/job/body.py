@@ -115,4 +115,4 @@ def _kind(value: object) -> str:
         return "an object"
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    return f"the number {reprlib.repr(value)}"
+    return "a number"
