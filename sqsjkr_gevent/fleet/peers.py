@@ -1,4 +1,4 @@
-"""Processes of a fleet ask each other what they do, over Unix sockets."""
+"""Unix sockets, over which the processes of a fleet exchange their state."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,16 +12,16 @@ from gevent.server import StreamServer
 from ..unix_socket import short
 from ..web import Member
 
-#: Seconds that a process has to answer; it may stand still.
+#: Seconds to wait for a process's reply; it may hang.
 ANSWER_WITHIN = 1.0
 
 _PIECE = 65536
 
 
 class Peers:
-    """The sockets are files of `directory`, called by the pid of their process; ours is `pid`.
+    """The sockets are files in `directory`, each named after the pid of its process.
 
-    tell: what this process says of itself.
+    pid: this process's. tell: returns the state of this process.
     """
 
     def __init__(self, directory: Path, pid: int, tell: Callable[[], Member]) -> None:
@@ -31,7 +31,7 @@ class Peers:
         self._server: StreamServer | None = None
 
     def start(self) -> None:
-        """Answer the others. Raises OSError."""
+        """Reply to the others from now on. Raises OSError."""
         path = self._directory / self._name
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with short(path) as address:
@@ -41,13 +41,13 @@ class Peers:
         self._server.start()
 
     def stop(self) -> None:
-        """Answer no more."""
+        """Stop replying."""
         if self._server is not None:
             (self._directory / self._name).unlink(missing_ok=True)
             self._server.stop(timeout=1)
 
     def members(self) -> list[Member]:
-        """What all of them say, this process first; those that say nothing in time, say that."""
+        """The states of all processes, this one first; see silent() for one without a reply."""
         others = [path for path in self._directory.iterdir() if path.name != self._name]
         asked = [gevent.spawn(_ask, path) for path in sorted(others)]
         gevent.joinall(asked)
@@ -58,11 +58,11 @@ class Peers:
         try:
             connection.sendall(json.dumps(self._tell()).encode())
         except OSError:
-            pass  # Whoever asked has gone.
+            pass  # The other process is gone.
 
 
 def _ask(path: Path) -> Member | None:
-    """None where there is nobody any more."""
+    """The state of another process, None if it is gone."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(ANSWER_WITHIN)
@@ -70,7 +70,7 @@ def _ask(path: Path) -> Member | None:
                 connection.connect(address)
             told = b"".join(_pieces(connection))
     except (FileNotFoundError, ConnectionError):
-        return None  # It has ended, or ends.
+        return None  # It has ended, or is ending.
     except OSError:
         return silent(int(path.name))
     answer: Member | None = json.loads(told) if told else None
@@ -83,7 +83,7 @@ def _pieces(connection: Any) -> Iterator[bytes]:
 
 
 def silent(pid: int) -> Member:
-    """A process that does not answer."""
+    """The state of a process that does not reply in time."""
     return {
         "pid": pid,
         "main_pid": 0,

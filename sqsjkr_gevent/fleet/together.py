@@ -1,4 +1,4 @@
-"""What is shown over HTTP of a fleet, whichever of its processes is asked."""
+"""What any process of a fleet shows over HTTP: the whole fleet."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from .values import collector
 
 
 class Together(Overview):
-    """An Overview of all: slots and jobs by asking each process, counters from what they share."""
+    """An Overview of all processes: slots and jobs from each one, counters from shared files."""
 
     def __init__(self, kicker: Kicker, peers: Peers, metrics: Path) -> None:
         super().__init__(kicker.parts, kicker.live, kicker.view.token)
@@ -27,14 +27,14 @@ class Together(Overview):
         return busy, sum(member["slots"] for member in members) - busy
 
     def invocations(self) -> Mapping[str, int]:
-        """Of all processes, those that have ended too."""
+        """Of all processes, including ended ones."""
         return self.history.totals()
 
     def _members(self) -> Sequence[Member]:
         members = self._peers.members()
         for member in members:
             if member["queue_depth"] is not None:
-                # One of them asks SQS, the others learn it.
+                # One process queries SQS, the others get its result.
                 self._parts.depth.learn(Depth.of_json(member["queue_depth"]))
         return members
 
