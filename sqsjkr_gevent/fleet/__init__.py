@@ -1,1 +1,1 @@
-"""Several kickers on one host, supervised by gunicorn and seen as one."""
+"""Several kickers on one host, supervised by gunicorn and shown as one."""

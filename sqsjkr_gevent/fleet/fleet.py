@@ -1,6 +1,6 @@
-"""What the processes of a fleet have in common: its config and its directory.
+"""What the processes of a fleet share: the config and a directory.
 
-gunicorn's master loads this before anything is patched, so it imports the config and no more.
+gunicorn's master loads this before gevent patches anything, so it imports little but the config.
 """
 
 import atexit
@@ -20,7 +20,7 @@ from ..config import Config
 from ..errors import ConfigError, StartError
 from ..unix_socket import short
 
-#: Variables that say how the fleet is to be; `sqsjkr-gevent --processes` sets all three.
+#: Variables that configure the fleet; `sqsjkr-gevent --processes` sets all three.
 CONF = "SQSJKR_CONF"
 PROCESSES = "SQSJKR_PROCESSES"
 OVERRIDES = "SQSJKR_OVERRIDES"
@@ -29,36 +29,39 @@ OVERRIDES = "SQSJKR_OVERRIDES"
 class Fleet:
     """One run of a fleet, from the start of its master to its end.
 
-    processes: how many. directory: for what they share. run: names this run, and no other.
-    Raises ConfigError, or StartError where this host has no room for what they share.
+    processes: their number. directory: for shared files. run: a unique name of this run.
+    Raises ConfigError, or StartError if the shared files cannot be created.
     """
 
     def __init__(self, path: str, processes: int, overrides: Mapping[str, object]) -> None:
         self.processes = processes
         self._path = path
         self._overrides = dict(overrides)
-        #: As it was when it was last read and found to be right: a process that is replaced gets
-        #: what the others have, whatever somebody is writing into the file meanwhile.
+        #: The last valid config that was read. A replaced process gets the same config as the
+        #: others, even if the file has changed meanwhile.
         self.config = self._read()
         self.run = uuid.uuid4().hex
         self._master = os.getpid()
         try:
-            # Not files: what is said of a start that fails must not need room on a disk.
+            # Not files: reporting a failed start must not need disk space.
             self._up = mmap.mmap(-1, 1)
-            self._unsaid, said = os.pipe()
-            os.write(said, b"!")
-            os.close(said)
+            self._unclaimed, writing = os.pipe()
+            os.write(writing, b"!")
+            os.close(writing)
             self.directory = Path(tempfile.mkdtemp(prefix="sqsjkr-gevent-"))
-            # However the master ends, short of SIGKILL: also before it has a worker.
+            # At every end of the master except SIGKILL, even before it has a worker.
             atexit.register(self._remove)
-            self._furnish()
+            self._set_up()
         except OSError as error:
             few = error.errno in (errno.EMFILE, errno.ENFILE)
             hint = "allow more of them (ulimit -n)" if few else "set TMPDIR to another directory"
-            raise StartError(f"no room for what processes share: {error}; {hint}") from error
+            raise StartError(f"cannot create the files of the fleet: {error}; {hint}") from error
 
-    def _furnish(self) -> None:
-        """Find out now what would else fail in each process. Raises OSError."""
+    def _set_up(self) -> None:
+        """Create the directories, and try a socket, which else would fail in each process.
+
+        Raises OSError.
+        """
         self.metrics.mkdir()
         self.sockets.mkdir()
         with (
@@ -67,61 +70,61 @@ class Fleet:
         ):
             probe.bind(address)
         (self.sockets / "0").unlink()
-        # What cleans up temporary directories by their age leaves one alone that is locked.
+        # Programs that remove old temporary directories skip locked ones.
         self._held = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
         try:
             fcntl.flock(self._held, fcntl.LOCK_SH)
         except OSError:
-            pass  # Not every file system has such locks, and not every host such a cleaner.
+            pass  # Some file systems have no such locks, and some hosts no such program.
 
     @classmethod
     def of_environment(cls, environ: MutableMapping[str, str]) -> "Fleet":
-        """As the variables say; takes those out that are for nobody else. Raises as Fleet does."""
+        """The fleet of these variables; removes PROCESSES and OVERRIDES. Raises as Fleet does."""
         path = environ.get(CONF)
         if not path:
             raise ConfigError(f"set {CONF} to the path of the config file")
         processes = environ.pop(PROCESSES, "") or str(os.cpu_count() or 1)
         if not processes.isdecimal() or processes == "0":
-            raise ConfigError(f"{PROCESSES}: expected how many processes, got {processes!r}")
+            raise ConfigError(f"{PROCESSES}: expected a number of processes, got {processes!r}")
         overrides = json.loads(environ.pop(OVERRIDES, "{}"))
         return cls(path, int(processes), overrides)
 
     @property
     def metrics(self) -> Path:
-        """Where the values of counters and histograms are."""
+        """The directory with the values of counters and histograms."""
         return self.directory / "metrics"
 
     @property
     def sockets(self) -> Path:
-        """Where each process has a socket for the others."""
+        """The directory where each process has a socket for the others."""
         return self.directory / "sockets"
 
     @property
-    def was_up(self) -> bool:
-        """Whether one of its kickers has ever received."""
+    def has_been_up(self) -> bool:
+        """Whether one of its kickers has ever started to receive."""
         return self._up[0] == 1
 
-    def is_up(self) -> None:
-        """One of its kickers receives."""
+    def mark_up(self) -> None:
+        """Record that one of its kickers receives."""
         self._up[0] = 1
 
-    def fails(self) -> bool:
-        """None of its kickers can start; answers whether nobody has said so before."""
-        # The first to read finds a byte, all others the end.
-        return bool(os.read(self._unsaid, 1))
+    def claim_failure_report(self) -> bool:
+        """Claim to report that no kicker can start. Returns whether no process did so before."""
+        # The first to read gets the byte, all others the end of the pipe.
+        return bool(os.read(self._unclaimed, 1))
 
     def reread(self) -> None:
-        """Take the file's config from now on. Raises ConfigError, and keeps the one it has."""
+        """Use the file's config from now on. Raises ConfigError, and keeps the current one."""
         config = self._read()
         _check_slots(config, self.processes, self._path)
         self.config = config
 
     def _remove(self) -> None:
-        if os.getpid() == self._master:  # Workers have inherited this.
+        if os.getpid() == self._master:  # Workers inherit this exit handler.
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def has(self, processes: int) -> None:
-        """It has so many processes, whatever the variables say. Raises ConfigError."""
+    def set_processes(self, processes: int) -> None:
+        """Set the number of processes, whatever the variables say. Raises ConfigError."""
         self.processes = processes
         _check_slots(self.config, processes, self._path)
 
@@ -130,14 +133,14 @@ class Fleet:
 
 
 def _check_slots(config: Config, processes: int, path: str) -> None:
-    most = config.kicker.max_concurrent_num
-    if most < processes:
+    slots = config.kicker.max_concurrent_num
+    if slots < processes:
         raise ConfigError(
-            f"{path}: kicker.max_concurrent_num is {most}, less than one slot for each of "
-            f"{processes} processes: set fewer, or more slots"
+            f"{path}: kicker.max_concurrent_num is {slots}, less than one slot for each of "
+            f"{processes} processes: set fewer processes, or more slots"
         )
 
 
 def share(total: int, processes: int, index: int) -> int:
-    """How many of `total` slots the process of that index has; each has one at least."""
+    """How many of `total` slots the process with that index gets; at least one."""
     return max(1, total // processes + (index < total % processes))

@@ -1,4 +1,4 @@
-"""What `sqsjkr-gevent --processes` gives gunicorn."""
+"""gunicorn's config file for `sqsjkr-gevent --processes`."""
 
 from sqsjkr_gevent.fleet.settings import settings
 

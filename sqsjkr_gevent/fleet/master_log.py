@@ -1,8 +1,8 @@
-"""gunicorn's own lines, in the form of the kickers' lines around them.
+"""gunicorn's log lines, in the format of the kickers' lines.
 
-They are written by the thread that must go on: the master's, which replaces workers, and a worker's
-hub. So a line goes out only where that takes no time, whole, in one write; one that cannot is
-dropped and counted, and the next one says how many are missing.
+The threads that write them must never block: the master's, which replaces workers, and a worker's
+hub. So each line is a single write, made only if it cannot block. Otherwise the line is dropped,
+and the next line says how many were dropped.
 """
 
 import json
@@ -11,30 +11,30 @@ import os
 import stat
 import sys
 
-# As they are here, in the master, before anything is patched: a worker's hub has no part in them.
+# Unpatched, as imported in the master: these calls never go through a worker's hub.
 from _socket import MSG_DONTWAIT
-from _socket import socket as _socket  # not socket's, which gevent replaces where it is patched
+from _socket import socket as _socket  # socket.socket would be gevent's after patching
 from datetime import datetime, timezone
 from os import close as _close
 from os import write as _write
 from select import POLLOUT
 from select import poll as _poll
 
-#: Bytes that a pipe takes at once where it says that it takes some: PIPE_BUF of pipe(7).
+#: Bytes that a writable pipe takes without blocking: PIPE_BUF in pipe(7).
 _AT_ONCE = 4096
 
 _CUT = b" [...]\n"
 
 
 class Lines(logging.Formatter):
-    """form: `text` or `json`."""
+    """Formats a record. form: `text` or `json`."""
 
     def __init__(self, form: str) -> None:
         super().__init__()
         self._form = form
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback after it where there is one."""
+        """One line, followed by the traceback if there is one."""
         at = datetime.fromtimestamp(record.created, timezone.utc)
         time = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
         level = record.levelname.lower()
@@ -48,14 +48,14 @@ class Lines(logging.Formatter):
 
 
 class Handler(logging.Handler):
-    """Writes to standard error; it neither waits nor raises."""
+    """Writes to standard error. Never blocks or raises."""
 
     def __init__(self) -> None:
         super().__init__()
         self._dropped = 0
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the line of that record, or drop it."""
+        """Write the record's line, or drop it."""
         try:
             text = self.format(record)
             if self._dropped:
@@ -72,7 +72,7 @@ class Handler(logging.Handler):
                 self._dropped = 0
             else:
                 self._dropped += 1
-        except Exception:  # noqa: BLE001  (a full disk, a reader that has gone)
+        except Exception:  # noqa: BLE001  (e.g. the disk is full, the reader is gone)
             self._dropped += 1
 
     def _put(self, data: bytes) -> bool:
@@ -90,10 +90,9 @@ class Handler(logging.Handler):
 
 
 def _write_now(fd: int, mode: int, data: bytes) -> int:
-    """Write without a wait, also where another process has taken the room since the look.
+    """Write without blocking, even if another process has filled the pipe since the poll.
 
-    The descriptor itself stays as it is: other processes share it, and whether it waits. Raises
-    OSError.
+    The descriptor itself stays blocking, because other processes share its mode. Raises OSError.
     """
     if stat.S_ISSOCK(mode):
         same = _socket(fileno=fd)
@@ -104,7 +103,7 @@ def _write_now(fd: int, mode: int, data: bytes) -> int:
     try:
         own = os.open(f"/proc/self/fd/{fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError:
-        return _write(fd, data)  # It is another user's, or there is no /proc.
+        return _write(fd, data)  # It belongs to another user, or there is no /proc.
     try:
         return _write(own, data)
     finally:

@@ -1,4 +1,4 @@
-"""One kicker of a fleet, in a process of its own."""
+"""One kicker of a fleet, in its own process."""
 
 import os
 from collections.abc import Sequence
@@ -23,10 +23,11 @@ log = get_logger(__name__)
 
 
 class Member:
-    """A kicker, and the app that shows all of the fleet.
+    """A kicker, and the app that shows the whole fleet.
 
-    number: that no other living process of the fleet has. share: its index among `processes`
-    processes that share the slots. failure: what ended the kicker, None where it was stopped.
+    number: unique among the living processes of the fleet. share_of: its index among the processes
+    that share the slots, and their number. failure: the error that ended the kicker, None if it was
+    stopped.
     """
 
     def __init__(self, fleet: Fleet, number: int, share_of: tuple[int, int]) -> None:
@@ -48,7 +49,7 @@ class Member:
         self._running: gevent.Greenlet[[], None] | None = None
 
     def start(self, addresses: Sequence[object]) -> None:
-        """Run the kicker, in a greenlet. addresses: where the stats are served."""
+        """Run the kicker in a greenlet. addresses: those of the stats server, for the log."""
         for address in addresses:
             log.info("stats", address=address)
         self._peers.start()
@@ -56,18 +57,18 @@ class Member:
         self._running = gevent.spawn(self._run)
 
     def join(self, timeout: float) -> bool:
-        """Wait for the kicker's end, at most `timeout` seconds; answers whether it has ended."""
+        """Wait up to `timeout` seconds for the kicker to end. Returns whether it has ended."""
         if self._running is None:
             return False
         self._running.join(timeout)
         return self._running.ready()
 
     def _run(self) -> None:
-        self.kicker.on_started(self._fleet.is_up)
+        self.kicker.on_started(self._fleet.mark_up)
         try:
             self.kicker.run(handle_signals=False, serve_stats=False)
         except SqsjkrError as error:
-            log.error("the kicker cannot go on", reason=str(error))
+            log.error("the kicker cannot continue", reason=str(error))
             self.failure = error
         except Exception as error:
             log.exception("the kicker has failed")
@@ -77,7 +78,7 @@ class Member:
 
 
 def _history(config: Config, fleet: Fleet) -> History:
-    """A file in any case: the processes have no other memory in common."""
+    """Always a file, because the processes share no memory."""
     section = config.history
     if section.path is not None:
         return SqliteHistory(section.path, run=fleet.run, keep=section.keep)

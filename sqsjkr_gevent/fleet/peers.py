@@ -1,4 +1,4 @@
-"""Processes of a fleet ask each other what they do, over Unix sockets."""
+"""Unix sockets, over which the processes of a fleet exchange their state."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,16 +12,16 @@ from gevent.server import StreamServer
 from ..unix_socket import short
 from ..web import ProcessState
 
-#: Seconds that a process has to answer; it may stand still.
+#: Seconds to wait for a process's reply; it may hang.
 ANSWER_WITHIN = 1.0
 
 _PIECE = 65536
 
 
 class Peers:
-    """The sockets are files of `directory`, called by the pid of their process; ours is `pid`.
+    """The sockets are files in `directory`, each named after the pid of its process.
 
-    tell: what this process says of itself.
+    pid: this process's. tell: returns the state of this process.
     """
 
     def __init__(self, directory: Path, pid: int, tell: Callable[[], ProcessState]) -> None:
@@ -31,7 +31,7 @@ class Peers:
         self._server: StreamServer | None = None
 
     def start(self) -> None:
-        """Answer the others. Raises OSError."""
+        """Reply to the others from now on. Raises OSError."""
         path = self._directory / self._name
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with short(path) as address:
@@ -41,7 +41,7 @@ class Peers:
         self._server.start()
 
     def stop(self) -> None:
-        """Answer no more."""
+        """Stop replying."""
         if self._server is not None:
             (self._directory / self._name).unlink(missing_ok=True)
             self._server.stop(timeout=1)
@@ -58,7 +58,7 @@ class Peers:
         try:
             connection.sendall(json.dumps(self._tell().as_json()).encode())
         except OSError:
-            pass  # Whoever asked has gone.
+            pass  # The other process is gone.
 
 
 def _ask(path: Path) -> ProcessState | None:
@@ -70,7 +70,7 @@ def _ask(path: Path) -> ProcessState | None:
                 connection.connect(address)
             told = b"".join(_pieces(connection))
     except (FileNotFoundError, ConnectionError):
-        return None  # It has ended, or ends.
+        return None  # It has ended, or is ending.
     except OSError:
         return ProcessState.silent(int(path.name))
     return ProcessState.from_json(json.loads(told)) if told else None

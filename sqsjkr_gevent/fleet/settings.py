@@ -1,6 +1,6 @@
 """gunicorn's settings for a fleet, for a gunicorn.conf.py: `globals().update(settings())`.
 
-Loaded by the unpatched master, so nothing here may import what gevent patches.
+The unpatched master loads this, so it must not import modules that need gevent's patches.
 """
 
 import logging
@@ -20,13 +20,13 @@ from ..signals import STRAY, deadly, ignore
 from ..unix_socket import remove_stale
 from .fleet import Fleet
 
-#: The file that says no more than the first line above, for those who have no other.
+#: A config file with just the line above, used if there is no other.
 CONF_FILE = Path(__file__).with_name("gunicorn.conf.py")
 
-#: Seconds beside those of the config that a worker has for a stop: its last deletes and returns.
+#: Extra seconds that a worker has to stop, besides those of the config, for its last SQS calls.
 STOP_SLACK = 30.0
 
-#: Seconds that a worker may stand still before the master replaces it.
+#: Seconds that a worker may hang before the master replaces it.
 TIMEOUT = 30
 
 FAILED = 1
@@ -35,19 +35,19 @@ MISUSED = 2
 #: Exit code of a worker that the master replaces.
 REPLACED = 70
 
-#: Seconds before a worker that cannot start, or be made, is tried again, in a fleet that was up.
+#: Seconds before a worker that cannot start is retried, in a fleet that has been up.
 AGAIN_IN = 5.0
 
 
-#: gunicorn executes its config file anew at each reload; this is what stays.
+#: The fleet, kept over reloads, when gunicorn executes its config file again.
 _fleets: list[Fleet] = []
 
 
 def settings() -> dict[str, Any]:
-    """gunicorn's settings; called again by each reload.
+    """gunicorn's settings. Called again at each reload.
 
-    A config that is wrong ends the master at its start (exit code 2), and so does a host without
-    room (1); later a config is refused, and the fleet goes on with the one it has.
+    At the start, an invalid config ends the master with exit code 2, and a StartError with 1. At a
+    reload, an invalid config is refused, and the fleet keeps the old one.
     """
     try:
         if _fleets:
@@ -57,7 +57,7 @@ def settings() -> dict[str, Any]:
     except ConfigError as error:
         if not _fleets:
             raise _ended(str(error), MISUSED) from None
-        _log_error("config refused, the old one stays: %s", error)
+        _log_error("config refused, keeping the old one: %s", error)
     except StartError as error:
         raise _ended(str(error), FAILED) from None
     return _of(_fleets[0])
@@ -69,7 +69,7 @@ def _of(fleet: Fleet) -> dict[str, Any]:
         "bind": _address(config),
         "workers": fleet.processes,
         "worker_class": "sqsjkr_gevent.fleet.worker.KickerWorker",
-        # gunicorn asks for one; the worker makes its own.
+        # gunicorn requires one, but the worker makes its own.
         "wsgi_app": "sqsjkr_gevent.web:create_app",
         "timeout": TIMEOUT,
         "graceful_timeout": int(kicker.shutdown_timeout + kicker.kill_grace + STOP_SLACK),
@@ -92,7 +92,7 @@ def _address(config: Config) -> str:
 
 
 def _umask() -> int:
-    """Ours, which gunicorn would otherwise widen for a socket's file."""
+    """The current umask. gunicorn's default would give socket files wider permissions."""
     umask = os.umask(0o077)
     os.umask(umask)
     return umask
@@ -120,14 +120,14 @@ def _log(config: Config) -> dict[str, Any]:
 def _on_starting(server: Any) -> None:
     fleet = _fleets[0]
     try:
-        fleet.has(server.num_workers)
+        fleet.set_processes(server.num_workers)
     except ConfigError as error:
         raise _ended(str(error), MISUSED) from None
-    # gunicorn handles some of them a moment later; the workers inherit the rest.
+    # gunicorn sets its own handlers for some of them later; the workers inherit the rest.
     ignore(deadly(STRAY))
     server.spawning = _Spawning(server, fleet)
     server.reexec = partial(_log_error, "SIGUSR2: start another master by hand instead")
-    # A worker that cannot start ends the master with the exit code of a kicker that cannot.
+    # If a worker cannot start, the master exits with the same code as a single kicker.
     server.WORKER_BOOT_ERROR = FAILED
     path = fleet.config.kicker.stats_socket
     if path is not None:
@@ -139,10 +139,10 @@ def _on_starting(server: Any) -> None:
 
 
 class _Spawning:
-    """How the master makes workers: as gunicorn does, but with patience.
+    """Makes the master's workers as gunicorn does, but waits after a failure.
 
-    Without processes, descriptors or room gunicorn's master would end, and leave the workers that
-    it has to themselves; and workers that die at once it would replace at once, for ever.
+    If the host is out of processes, descriptors or memory, gunicorn's master would exit and orphan
+    its workers. Workers that die immediately, it would replace immediately, endlessly.
     """
 
     def __init__(self, server: Any, fleet: Fleet) -> None:
@@ -153,24 +153,24 @@ class _Spawning:
         self._not_before = 0.0
 
     def one(self) -> None:
-        """Make a worker, if this host can."""
+        """Make a worker, if the host can."""
         try:
             self._one()
         except OSError as error:
             if os.getpid() != self._server.pid:
-                os._exit(REPLACED)  # The child: it must not become another master.
-            if not self._fleet.was_up:
-                raise HaltServer(f"A process cannot be made: {error}", FAILED) from error
-            _log_error("a process cannot be made, tried again in %g s: %s", AGAIN_IN, error)
+                os._exit(REPLACED)  # This is the child: it must not become another master.
+            if not self._fleet.has_been_up:
+                raise HaltServer(f"Cannot make a process: {error}", FAILED) from error
+            _log_error("cannot make a process, retrying in %g s: %s", AGAIN_IN, error)
             self.later()
 
     def missing(self) -> None:
-        """Make those that are missing."""
+        """Make the missing workers."""
         if time.monotonic() >= self._not_before:
             self._missing()
 
     def later(self) -> None:
-        """Make no missing one for a while."""
+        """Make no missing workers for a while."""
         self._not_before = time.monotonic() + AGAIN_IN
 
 
@@ -187,9 +187,9 @@ def _pre_fork(server: Any, worker: Any) -> None:
     others = server.WORKERS.values()
     worker.fleet = _fleets[0]
     worker.made_at = time.monotonic()
-    # Of all processes, those that drain as well: it names the files of its counters.
+    # Unique among all processes, including draining ones: it names the files of its counters.
     worker.number = _lowest_free(other.number for other in others)
-    # Of those with the same config: its share of the slots.
+    # Its index among the processes with the same config, for its share of the slots.
     same = [other for other in others if other.cfg is worker.cfg]
     worker.share = (_lowest_free(other.share[0] for other in same), server.num_workers)
 
@@ -205,4 +205,4 @@ def _child_exit(server: Any, worker: Any) -> None:
     try:
         (_fleets[0].sockets / str(worker.pid)).unlink(missing_ok=True)
     except OSError:
-        pass  # Whoever asks there finds out that it has ended.
+        pass  # A process that connects there notices that this one has ended.

@@ -1,4 +1,4 @@
-"""What is shown over HTTP of a fleet, whichever of its processes is asked."""
+"""What any process of a fleet shows over HTTP: the whole fleet."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from .values import collector
 
 
 class Together(Overview):
-    """An Overview of all: slots and jobs by asking each process, counters from what they share."""
+    """An Overview of all processes: slots and jobs from each one, counters from shared files."""
 
     def __init__(self, kicker: Kicker, peers: Peers, metrics: Path) -> None:
         super().__init__(kicker.parts, kicker.live, kicker.view.token)
@@ -26,7 +26,7 @@ class Together(Overview):
         return busy, sum(state.slots for state in states) - busy
 
     def invocations(self) -> Mapping[str, int]:
-        """Of all processes, those that have ended too."""
+        """Of all processes, including ended ones."""
         return self.history.totals()
 
     def _states(self) -> Sequence[ProcessState]:

@@ -1,4 +1,4 @@
-"""Counters and histograms whose values are in files, so that they outlive their process."""
+"""Counters and histograms with their values in files, which outlive the process."""
 
 import os
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ from prometheus_client.registry import Collector
 
 from ..errors import StartError
 
-#: The variable in which prometheus_client looks for the directory when it opens a file.
+#: The variable from which prometheus_client reads the directory when it opens a file.
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
-#: The kinds of our metrics, as prometheus_client names their files.
+#: The types of our metrics, as prometheus_client uses them in file names.
 _KINDS = ("counter", "histogram")
 
-#: Bytes of a file; prometheus_client doubles it, with a hole, when it is full.
+#: Bytes of a new file; prometheus_client doubles a full one, leaving a hole.
 _SIZE = 1 << 18
 
 
 class _Values:
-    """Makes the value of a metric: of one of ours in files, of another as it would be without us.
+    """Makes the values of metrics: in files for ours, as usual for those of others.
 
-    Another is one of a store of the user's own, or of a library: its files would be nobody's.
+    Other metrics come from a user's own store or a library; nothing would read their files.
     """
 
     def __init__(self, ours: Any, others: Any) -> None:
@@ -39,17 +39,17 @@ class _Values:
 
 @contextmanager
 def in_files(directory: Path, number: int) -> Iterator[None]:
-    """Have our metrics that are made in the block, and their labels later, keep values there.
+    """Keep the values of our metrics made in the block, and of their later labels, in files.
 
-    number: names the files; whoever had it before is dead, and its values are counted on from.
-    Raises StartError where there is no room for them.
+    number: part of the file names. Counting continues from the values of the dead process that had
+    the number before. Raises StartError if the files cannot be created.
     """
     try:
         for kind in _KINDS:
             _make_room(directory / f"{kind}_{number}.db")
     except OSError as error:
         raise StartError(
-            f"no room for the values of metrics in {directory}: {error}; make some, or start the "
+            f"no room for the values of metrics in {directory}: {error}; free some, or start the "
             f"fleet with TMPDIR set to another directory"
         ) from error
     before = os.environ.get(_VARIABLE)
@@ -59,7 +59,7 @@ def in_files(directory: Path, number: int) -> Iterator[None]:
     try:
         yield
     finally:
-        # The files are open now. A job that has metrics of its own must not find ours.
+        # The files are open now. A job with its own metrics must not write into them.
         if before is None:
             del os.environ[_VARIABLE]
         else:
@@ -67,12 +67,12 @@ def in_files(directory: Path, number: int) -> Iterator[None]:
 
 
 def _make_room(file: Path) -> None:
-    """Take the room of a file before anybody writes: into a hole, a full disk is a SIGBUS."""
+    """Allocate a file's space in advance: writing into a hole on a full disk causes a SIGBUS."""
     if file.exists():
         with file.open("rb+") as grown:
             os.posix_fallocate(grown.fileno(), 0, file.stat().st_size)
         return
-    made = file.with_suffix(".new")  # Others read all that is called .db, which none may be empty.
+    made = file.with_suffix(".new")  # Others read every .db file, and none may be empty.
     try:
         with made.open("wb") as opened:
             os.posix_fallocate(opened.fileno(), 0, _SIZE)
@@ -83,7 +83,7 @@ def _make_room(file: Path) -> None:
 
 
 def collector(directory: Path) -> Collector:
-    """What all files of the directory say together."""
+    """The sums of all files in the directory."""
     files: Collector = MultiProcessCollector(  # type: ignore[no-untyped-call]
         CollectorRegistry(), path=str(directory)
     )

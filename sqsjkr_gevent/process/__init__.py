@@ -1,8 +1,9 @@
-"""Runs one command: starts it, reads its output, ends it and all that it left behind."""
+"""Runs commands: starts them, reads their output, and ends them with all their processes."""
 
 from .guard import Guard
 from .launchers import make_launcher
-from .runner import LEASE_LOST, LIFE_TIME_OVER, STOPPED, TIMED_OUT, Exit, Process, Runner
+from .process import LEASE_LOST, LIFE_TIME_OVER, STOPPED, TIMED_OUT, Exit, Process
+from .runner import Runner
 from .runs import Runs
 
 __all__ = [

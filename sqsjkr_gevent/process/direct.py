@@ -1,8 +1,8 @@
-"""Which commands need no shell, and what is executed for them, as make does it.
+"""Decides which commands need no shell, and what to execute for them. `make` does the same.
 
-A shell that is given one program's name and plain words looks the program up and executes it.
-Whoever does that instead saves the start of the shell, which is a third of a short job's time. All
-that is not surely the same goes to the shell.
+Given a program's name and plain words, a shell looks the program up and executes it. Doing this
+directly saves the start of the shell, a third of a short job's time. If there is any doubt that the
+result is the same, the command goes to the shell.
 """
 
 import os
@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 from stat import S_ISREG
 
-#: Characters that no shell treats in a special way anywhere in a word.
+#: Characters that are not special to any shell anywhere in a word.
 _PLAIN = re.compile(r"[A-Za-z0-9_@%+:,./=\- \t]+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-#: Builtins and keywords of dash and bash; whatever of them is a program as well may differ.
+#: Builtins and keywords of dash and bash; a program of the same name may behave differently.
 _SHELLS_OWN = frozenset(
     re.split(
         r"\s+",
@@ -30,10 +30,10 @@ _SHELLS_OWN = frozenset(
     )
 )
 
-#: How a file begins that the system executes by itself; a shell would run any other as a script.
+#: First bytes of files that the kernel can execute; a shell would run any other file as a script.
 _EXECUTABLE = (b"\x7fELF", b"#!")
 
-#: Types of file systems whose files are elsewhere, as mountinfo names them up to a dot.
+#: Types of remote file systems, as mountinfo names them, without the part after a dot.
 _REMOTE = frozenset(
     re.split(
         r"\s+",
@@ -42,20 +42,20 @@ _REMOTE = frozenset(
     )
 )
 
-#: Where POSIX systems have it, whatever PATH a job asks for.
+#: Its path on POSIX systems, whatever the job's PATH is.
 SHELL = "/bin/sh"
 
 
 def shell_kind() -> str:
-    """The program that sh is here: only of "dash" and "bash" is known what they make of an end."""
+    """The name of the program behind sh. Only for "dash" and "bash" do we know the exit status."""
     return os.path.basename(os.path.realpath(SHELL))  # noqa: PTH119
 
 
 def as_dash_ends(status: int) -> tuple[int, bytes]:
-    """The exit status, and the words, of a dash whose program was killed by a signal.
+    """The exit status and message of a dash whose program was killed by a signal.
 
-    dash starts a program in a child of its own; bash has it in its own place, where it ends as it
-    ends. status: minus the signal's number.
+    dash runs the program in a child process; bash replaces itself with it, so the status is the
+    program's own. status: minus the signal's number.
     """
     number = -status
     silent = number in (signal.SIGINT, signal.SIGPIPE)
@@ -63,7 +63,7 @@ def as_dash_ends(status: int) -> tuple[int, bytes]:
 
 
 def words_of(command: str) -> list[str] | None:
-    """The words of a command that a shell would only execute; None where a shell is needed."""
+    """The words of a command that a shell would just execute; None if it needs a shell."""
     if not _PLAIN.fullmatch(command):
         return None
     words = command.split()
@@ -73,15 +73,15 @@ def words_of(command: str) -> list[str] | None:
 def program_of(word: str, search: str) -> str | None:
     """The path of the program that a shell would execute for a command's first word.
 
-    search: the PATH. None where that is not sure, or where the file lies on another host, which may
-    not answer. It looks at files, so it may take any time: not to be called in the hub.
+    search: the PATH. None if that is uncertain, or if the file is on another host, which may not
+    respond. Reads files, which may take any time: do not call it in the hub.
     """
     path = word if "/" in word else _found(word, search)
     return path if path is not None and _is_executable(path) and not _is_remote(path) else None
 
 
 def same_directory(one: str, other: str) -> bool:
-    """Whether two paths are of one directory. It may take any time, as program_of."""
+    """Whether two paths are the same directory. May take any time, as program_of."""
     try:
         return os.path.samefile(one, other)  # noqa: PTH121
     except OSError:
@@ -89,7 +89,7 @@ def same_directory(one: str, other: str) -> bool:
 
 
 def is_passed_on(env: Mapping[str, str]) -> bool:
-    """Whether a shell gives all of the environment to what it executes."""
+    """Whether a shell passes the whole environment to the programs that it executes."""
     return all(map(_is_variable, env))
 
 
@@ -107,10 +107,10 @@ def _is_variable(name: str) -> bool:
 
 def _found(name: str, search: str) -> str | None:
     if not search or "%" in search:
-        return None  # A shell has a path of its own, or its own use of %.
+        return None  # The shell would use its default path, or treat % in its own way.
     for directory in search.split(":"):
         if not directory.startswith("/"):
-            return None  # Found from where the shell is: let it.
+            return None  # Relative to the shell's directory: leave it to the shell.
         path = f"{directory}/{name}"
         if os.access(path, os.X_OK) and _is_file(path):
             return path
@@ -124,7 +124,7 @@ def _is_executable(path: str) -> bool:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123
             return file.read(4).startswith(_EXECUTABLE)
     except OSError:
-        return False  # To be executed but not read; the shell will see.
+        return False  # Perhaps executable but not readable: leave it to the shell.
 
 
 def _is_file(path: str) -> bool:
@@ -135,12 +135,12 @@ def _is_file(path: str) -> bool:
 
 
 def _is_remote(path: str) -> bool:
-    """Whether to execute the file could wait for another host, or for what serves the files."""
+    """Whether executing the file may have to wait for another host or a file system daemon."""
     return _kind_of_mount(os.path.realpath(path)) in _REMOTE
 
 
 def _kind_of_mount(path: str) -> str:
-    """The type of the file system that a path without links is on, "" where that is not known."""
+    """The type of the file system of a path without symbolic links, "" if unknown."""
     try:
         with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
             lines = [line.split(" ") for line in file]

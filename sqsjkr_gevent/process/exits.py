@@ -1,4 +1,4 @@
-"""The exits of children, seen by one watcher for all of them."""
+"""The exits of child processes, all seen by one watcher."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,10 @@ import gevent
 
 
 class Exits:
-    """Tells of each awaited child's exit, once.
+    """Reports each expected child's exit once.
 
-    libev reaps whatever child exits, so no other part of the process may wait for one: neither
-    waitpid nor a pidfd would find its status. A child may exit before it is known that it was
-    started; expect() says that one is about to be.
+    libev reaps every child that exits, so waitpid or a pidfd elsewhere in this process would not
+    find its status. A child may exit before its pid is known here; call expect() before the start.
     """
 
     def __init__(self) -> None:
@@ -22,11 +21,11 @@ class Exits:
         self._watcher.start(self._exited)
 
     def expect(self) -> None:
-        """A child is about to be started; one call of started() or failed() follows."""
+        """A child is about to be started. A call of started() or failed() must follow."""
         self._expected += 1
 
     def started(self, pid: int, call: Callable[[int], None]) -> None:
-        """The expected child has this pid: `call` gets its wait status, now if it has exited."""
+        """The expected child has this pid. `call` gets its wait status, now if it has exited."""
         status = self._early.pop(pid, None)
         self._unexpect()
         if status is None:
@@ -39,14 +38,14 @@ class Exits:
         self._unexpect()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         self._watcher.stop()
         self._watcher.close()
 
     def _unexpect(self) -> None:
         self._expected -= 1
         if not self._expected:
-            self._early.clear()  # What is left were other parts' children.
+            self._early.clear()  # The rest are children of other parts of the program.
 
     def _exited(self) -> None:
         pid, status = self._watcher.rpid, self._watcher.rstatus

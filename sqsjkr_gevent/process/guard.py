@@ -1,4 +1,4 @@
-"""Starts the watcher, feeds it with beats, and starts another where it died."""
+"""Starts the watcher process, sends it heartbeats, and restarts it if it dies."""
 
 import os
 import sys
@@ -15,16 +15,15 @@ from .runs import Runs
 
 log = get_logger(__name__)
 
-#: Seconds that the watcher has to end once it was told to.
+#: Seconds that the watcher has to exit after the farewell.
 _FAREWELL_WITHIN = 5.0
 
 
 class Guard:
-    """Ends the processes of this kicker should it die or stand still.
+    """Has this kicker's processes ended if the kicker dies or hangs.
 
-    mark: the kicker's name, which begins the SQSJKR_RUN_ID of all its processes. runs: says which
-    of them belong to a run that is not over. silence: seconds without a beat after which those are
-    ended.
+    mark: the kicker's name, the first part of SQSJKR_RUN_ID in all its processes. runs: the live
+    runs, whose processes are to be ended. silence: seconds without a heartbeat until that happens.
     """
 
     def __init__(
@@ -40,14 +39,14 @@ class Guard:
         self._missing = False
 
     def start(self) -> None:
-        """Start the watcher; where the system has no /proc, say that there is none."""
+        """Start the watcher, or log a warning if the system has no /proc."""
         if not Path("/proc/self/environ").exists():
             log.warning("no /proc: jobs of a killed kicker will not be ended")
             return
         try:
             self._watcher = self._spawn()
         except (OSError, MemoryError) as error:
-            log.error("the watcher cannot be started; tried again", reason=repr(error))
+            log.error("cannot start the watcher; retrying", reason=repr(error))
             self._missing = True
             return
         self._missing = False
@@ -55,11 +54,11 @@ class Guard:
         self.beat()
 
     def _spawn(self) -> Any:
-        told = [self._mark, str(self._silence), str(self._runs.fd)]
+        arguments = [self._mark, str(self._silence), str(self._runs.fd)]
         if self._runs.directory is not None:
-            told.append(self._runs.directory)
+            arguments.append(self._runs.directory)
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", watcher.__file__, *told],
+            [sys.executable, "-I", "-S", watcher.__file__, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -70,7 +69,7 @@ class Guard:
         )
 
     def beat(self) -> None:
-        """The hub turns; to be called several times within the silence."""
+        """Send a heartbeat. Call it from the hub several times within `silence` seconds."""
         self._note_silence()
         self._beat_at = self._clock()
         if self._missing:
@@ -91,12 +90,12 @@ class Guard:
         return self._clock()
 
     def silent_since(self, moment: float) -> bool:
-        """Whether since that time of the clock the watcher may have ended processes."""
+        """Whether the watcher may have ended processes since that time of the clock."""
         self._note_silence()
         return self._was_silent_at is not None and self._was_silent_at >= moment
 
     def stop(self) -> None:
-        """End the watcher, and wait for it; it takes what still runs of a live run along."""
+        """End the watcher and wait for it. It first kills the processes of runs still live."""
         if self._watcher is None:
             return
         self._write(watcher.FAREWELL)
@@ -104,17 +103,17 @@ class Guard:
         try:
             self._watcher.wait(_FAREWELL_WITHIN)
         except subprocess.TimeoutExpired:
-            self._watcher.kill()  # It is stopped itself, or waits for what does not end.
+            self._watcher.kill()  # It is suspended, or waits for processes that do not end.
         self._watcher = None
 
     def _write(self, data: bytes) -> None:
         try:
             os.write(self._watcher.stdin.fileno(), data)
         except (BrokenPipeError, BlockingIOError):
-            pass  # It died just now, which the next beat sees, or it is stopped itself.
+            pass  # It has just died, which the next beat() notices, or it is suspended.
 
     def _note_silence(self) -> None:
         now = self._clock()
-        # A little less than the watcher waits for: its clock and ours start apart.
+        # A little less than the watcher's limit, because the two clocks start at different times.
         if now - self._beat_at >= self._silence * 0.8:
             self._was_silent_at = now

@@ -1,4 +1,4 @@
-"""Starting a process: the interface, and what may go wrong."""
+"""The interface for starting a process, and its errors."""
 
 import errno
 import os
@@ -9,17 +9,17 @@ from gevent import monkey
 
 from ..errors import CannotExecute, HostExhausted
 
-# The patched one goes through gevent's table of files; a pipe needs that not.
+# The unpatched call: gevent's also registers the descriptors, which is not needed here.
 _pipe2 = monkey.get_original("os", "pipe2")
 
-#: What execve answers for a string over MAX_ARG_STRLEN (128 KiB) or too many of them, execve(2).
-_NEVER = frozenset({errno.E2BIG})
+#: execve's errors for a string over MAX_ARG_STRLEN (128 KiB) or too many strings, execve(2).
+_TOO_LONG = frozenset({errno.E2BIG})
 
 
 class Child(Protocol):
-    """A started process, leader of a session and process group of its own.
+    """A started process, leader of its own session and process group.
 
-    output: the read end of its stdout and stderr, non-blocking; the caller's to close.
+    output: the read end of its stdout and stderr, non-blocking; the caller closes it.
     """
 
     pid: int
@@ -27,14 +27,14 @@ class Child(Protocol):
 
     @property
     def returncode(self) -> int | None:
-        """Exit status, minus the signal's number where one killed it, None while it runs."""
+        """Exit status, minus the signal's number if a signal killed it, None while it runs."""
 
     def on_exit(self, call: Callable[[], None]) -> None:
-        """Have `call` called in the hub once the process has exited, at once if it has."""
+        """Call `call` in the hub once the process has exited, immediately if it already has."""
 
 
 class Launcher(Protocol):
-    """Starts processes. name: as `[kicker] launcher` and the log have it."""
+    """Starts processes. name: as in `[kicker] launcher` and the log."""
 
     name: str
 
@@ -43,14 +43,14 @@ class Launcher(Protocol):
     ) -> Child:
         """Start the program at `path` as `argv` with exactly the environment `env`.
 
-        env: quickest as a ChainMap of the job's own and of what all jobs inherit, which is never
-        changed. stdin: a descriptor, None for /dev/null. Signal mask and dispositions are the
-        default, and no descriptor but 0-2 is open in it. Raises CannotExecute where no host can,
-        HostExhausted where this one cannot now.
+        The signal mask and dispositions are the defaults, and only descriptors 0-2 are open.
+        env: fastest as a ChainMap of the job's own variables and those that all jobs inherit, which
+        must never change. stdin: a descriptor, None for /dev/null. Raises CannotExecute if no host
+        can start it, HostExhausted if this host cannot now.
         """
 
     def close(self) -> None:
-        """Start no more; what was started goes on, but its end is no longer seen."""
+        """Stop starting processes. Running ones continue, but their exits are not reported."""
 
 
 def output_pipe() -> tuple[int, int]:
@@ -64,7 +64,7 @@ def output_pipe() -> tuple[int, int]:
 
 
 def start_error(error: OSError | ValueError) -> Exception:
-    """CannotExecute for a ValueError, a NUL byte, and for what is too long; else HostExhausted."""
-    if isinstance(error, ValueError) or error.errno in _NEVER:
+    """CannotExecute for a NUL byte (ValueError) or a too long command, else HostExhausted."""
+    if isinstance(error, ValueError) or error.errno in _TOO_LONG:
         return CannotExecute(f"the command cannot be executed: {error}")
     return HostExhausted(f"the host cannot start a process: {error}")

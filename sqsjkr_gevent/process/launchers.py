@@ -1,4 +1,4 @@
-"""Which launcher a kicker uses."""
+"""Chooses the launcher."""
 
 from ..errors import ConfigError
 from ..log import get_logger
@@ -11,7 +11,7 @@ log = get_logger(__name__)
 
 
 def make_launcher(kind: str) -> Launcher:
-    """kind: "spawn", "plain", or "auto" for spawn where the system can. Raises ConfigError."""
+    """kind: "spawn", "plain", or "auto" for spawn if the system supports it. Raises ConfigError."""
     if kind == "plain":
         return PlainLauncher()
     try:
@@ -19,7 +19,7 @@ def make_launcher(kind: str) -> Launcher:
     except Unsupported as reason:
         if kind == "spawn":
             raise ConfigError(
-                f'kicker.launcher: "spawn" cannot be had here, use "auto": {reason}'
+                f'kicker.launcher: "spawn" is not supported here, use "auto": {reason}'
             ) from reason
-        log.warning("processes are started the slow way", launcher="plain", reason=str(reason))
+        log.warning("using the slow launcher", launcher="plain", reason=str(reason))
         return PlainLauncher()

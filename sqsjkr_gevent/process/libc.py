@@ -1,46 +1,46 @@
-"""libc's posix_spawn: starts a process without copying this one, while Python goes on."""
+"""libc's posix_spawn: starts a process without copying this one, with the GIL released."""
 
 import ctypes
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-#: Of glibc's spawn.h; other libcs have other numbers, or not all of these.
+#: From glibc's spawn.h; other libcs have other values, or lack some of these.
 _SETSIGDEF = 0x04
 _SETSIGMASK = 0x08
 _SETSID = 0x80
 
-#: Bytes for each of glibc's opaque structures, of which posix_spawnattr_t is the largest with 336.
+#: Bytes for each of glibc's opaque structures; the largest, posix_spawnattr_t, has 336.
 _OPAQUE = 1024
 
-#: Bytes of sigset_t.
+#: Size of sigset_t in bytes.
 _SIGSET = 128
 
-#: addclosefrom_np came with glibc 2.34, the last of what is needed; see posix_spawn(3).
+#: The oldest usable glibc: 2.34 added addclosefrom_np, see posix_spawn(3).
 _OLDEST = (2, 34)
 
-#: Of sys/epoll.h.
+#: From sys/epoll.h.
 _EPOLL_CTL_DEL = 2
 
-# CDLL lets go of the GIL during a call, PyDLL does not: what is called so returns at once.
+# PyDLL, unlike CDLL, keeps the GIL during a call: only for functions that return at once.
 _quick = ctypes.PyDLL(None)
 
-#: Null-terminated, as execve takes its arguments and its environment.
+#: A null-terminated array of strings, as execve takes them.
 Vector = Any
 
 
 class Unsupported(Exception):
-    """This libc lacks something that posix_spawn needs here."""
+    """This libc's posix_spawn lacks a needed feature."""
 
 
 class PosixSpawn:
-    """Starts processes, each in a session of its own, with default signals. Raises Unsupported."""
+    """Starts processes, each in its own session, with default signals. Raises Unsupported."""
 
     def __init__(self) -> None:
         _require_glibc()
         self._spawn = ctypes.CDLL(None).posix_spawn
         self._attributes = self._make("posix_spawnattr_init")
-        # Bits, not sigfillset: that leaves out the two of glibc's own, which a child would ignore.
+        # Not sigfillset: it omits glibc's two internal signals, which the child would then ignore.
         every = ctypes.create_string_buffer(b"\xff" * _SIGSET, _OPAQUE)
         none = ctypes.create_string_buffer(_OPAQUE)
         self._do("posix_spawnattr_setsigdefault", self._attributes, every)
@@ -49,9 +49,9 @@ class PosixSpawn:
         self._do("posix_spawnattr_setflags", self._attributes, flags)
 
     def descriptors(self, stdin: int, output: int) -> Any:
-        """Have the child's 0 be `stdin`, its 1 and 2 `output`, and no other be open.
+        """File actions: the child's 0 is `stdin`, its 1 and 2 are `output`, the rest are closed.
 
-        Both at least 3. What it returns may be used for any number of calls, and then goes to
+        Both must be at least 3. The result can be used for any number of calls; release it with
         forget_descriptors.
         """
         actions = self._make("posix_spawn_file_actions_init")
@@ -61,13 +61,13 @@ class PosixSpawn:
         return actions
 
     def forget_descriptors(self, descriptors: Any) -> None:
-        """Give back the memory that libc took for them."""
+        """Free the memory that libc allocated for them."""
         self._do("posix_spawn_file_actions_destroy", descriptors)
 
     def spawn(self, path: bytes, descriptors: Any, argv: Vector, env: Vector) -> tuple[int, int]:
-        """Start the program at `path`; answers 0 and the pid, or an errno and 0.
+        """Start the program at `path`. Returns 0 and the pid, or an errno and 0.
 
-        Callable from any thread. All arguments must stay referenced until it returns.
+        Can be called from any thread. All arguments must stay referenced until it returns.
         """
         pid = ctypes.c_int()
         error = self._spawn(ctypes.byref(pid), path, descriptors, self._attributes, argv, env)
@@ -85,12 +85,12 @@ class PosixSpawn:
 
 
 def vector(strings: Sequence[bytes]) -> Vector:
-    """The strings for spawn(), which must hold no NUL byte."""
+    """The strings, without NUL bytes, as an argument of spawn()."""
     return (ctypes.c_char_p * (len(strings) + 1))(*strings)
 
 
 def longer(of: Vector, strings: Sequence[bytes]) -> Vector:
-    """The strings of a vector, which must stay referenced, and more."""
+    """A new vector: the strings of `of`, which must stay referenced, and more."""
     n = len(of) - 1
     made = (ctypes.c_char_p * (n + len(strings) + 1))()
     ctypes.memmove(made, of, n * ctypes.sizeof(ctypes.c_char_p))
@@ -101,10 +101,10 @@ def longer(of: Vector, strings: Sequence[bytes]) -> Vector:
 
 
 def forget(loop: Any, fd: int) -> None:
-    """Have a gevent loop's epoll forget a descriptor that is about to be closed.
+    """Remove a descriptor that is about to be closed from a gevent loop's epoll set.
 
-    libev leaves that to the close. But a child that is just being started may hold a copy, and
-    what epoll then reports of a number that is gone, or another's, makes libev build a new set.
+    libev relies on the close to do this. But a child that is just being started may hold a copy;
+    then epoll reports events for a closed or reused descriptor, and libev rebuilds the whole set.
     """
     if loop.backend == "epoll":
         _quick.epoll_ctl(loop.fileno(), _EPOLL_CTL_DEL, fd, None)

@@ -1,4 +1,4 @@
-"""What a job prints, read as it comes and kept within a bound."""
+"""Reads a job's output as it comes, and keeps a limited part of it."""
 
 import errno
 from collections.abc import Callable
@@ -11,35 +11,35 @@ from gevent.event import Event
 
 from .libc import forget
 
-# The patched ones defer a close or go through the hub; a pipe's end needs neither.
+# The unpatched calls: gevent's defer a close or go through the hub, which is not needed here.
 _read = monkey.get_original("os", "read")
 _close = monkey.get_original("os", "close")
 
-#: Bytes that a pipe holds by default, pipe(7).
+#: Default capacity of a pipe in bytes, pipe(7).
 _PIECE = 65536
 _READABLE = 1
 
-#: Seconds after which an output is watched for what comes.
+#: Seconds until an output is watched.
 _SOON = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The first and the last bytes of an output, and how many bytes between them were left out."""
+    """The first and last bytes of an output, and the number of bytes left out in between."""
 
     head: bytes
     tail: bytes
     left_out: int
 
     def text(self) -> str:
-        """As text: bytes that are no UTF-8 replaced, the number left out told in its place."""
+        """As text, with invalid UTF-8 replaced and a note of how many bytes were left out."""
         gap = f"\n[... {self.left_out} bytes left out ...]\n" if self.left_out else ""
         if not gap:
             return (self.head + self.tail).decode("utf-8", "replace")
         return self.head.decode("utf-8", "replace") + gap + self.tail.decode("utf-8", "replace")
 
     def shortened(self, limit: int) -> "Output":
-        """The first and last half of `limit` bytes of it."""
+        """Its first and last bytes, half of `limit` each."""
         length = len(self.head) + len(self.tail)
         if length <= limit:
             return self
@@ -49,7 +49,7 @@ class Output:
 
 
 class _Kept:
-    """The first and the last half of `limit` bytes of all that was added."""
+    """Keeps the first and the last bytes of all that is added, half of `limit` each."""
 
     def __init__(self, limit: int) -> None:
         self._max_head = limit - limit // 2
@@ -68,7 +68,7 @@ class _Kept:
             self._tail[:] = data[len(data) - self._max_tail :]
             return
         self._tail += data
-        # Cut only now and then: a cut moves all that stays.
+        # Cut only now and then, because each cut copies the rest.
         if len(self._tail) > 2 * self._max_tail:
             del self._tail[: -self._max_tail]
 
@@ -78,10 +78,10 @@ class _Kept:
 
 
 class OutputReader:
-    """Reads a non-blocking pipe until it ends, from the hub's own callbacks.
+    """Reads a non-blocking pipe to its end, in callbacks of the hub.
 
-    The descriptor is the reader's from then on. closed: set at the end of the output. on_closed:
-    called then. on_data: is given what was read, each time.
+    The reader owns the descriptor. closed: set at the end of the output. on_closed: called then.
+    on_data: called with each piece of data.
     """
 
     def __init__(
@@ -97,32 +97,32 @@ class OutputReader:
         self._on_closed = on_closed
         self.closed = Event()
         self._loop = gevent.get_hub().loop
-        # Most jobs are over before this: their output is read at once, and never watched.
+        # Most jobs are over by then: their output is read in one go, without a watcher.
         self._watcher: Any = self._loop.timer(_SOON)
         self._watcher.start(self._watch)
         self._watched = False
 
     def output(self) -> Output:
-        """What was read so far."""
+        """The output so far."""
         return self._kept.output()
 
     def add(self, data: bytes) -> None:
-        """Add to what was read."""
+        """Add to the output."""
         self._kept.add(data)
         if self._on_data is not None:
             self._on_data(data)
 
     def read(self) -> None:
-        """Read what is there now; if that is not all, go on as more comes."""
-        # A piece is all that a pipe holds, and then comes the end; whoever writes on and on while
-        # this reads must not keep the hub here.
+        """Read the available data; if the output has not ended, keep reading as more comes."""
+        # One read empties the pipe, the next finds the end. No loop: a process that keeps writing
+        # must not block the hub.
         if self._read_some():
             self._read_some()
         if not self.closed.is_set() and not self._watched:
             self._watch()
 
     def close(self) -> None:
-        """Read no more, whoever still holds the other end."""
+        """Stop reading, even if a process still holds the other end."""
         if self.closed.is_set():
             return
         self._watcher.stop()
@@ -142,7 +142,7 @@ class OutputReader:
         self._watched = True
 
     def _read_some(self) -> bool:
-        """Read once; answers whether there may be more now."""
+        """Read once. Returns whether there may be more data now."""
         try:
             data = _read(self._fd, _PIECE)
         except OSError as error:

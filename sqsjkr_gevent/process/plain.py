@@ -28,7 +28,7 @@ class _PlainChild:
 
 
 class PlainLauncher:
-    """Forks, so each start takes the longer the larger the kicker is."""
+    """Forks, so a start takes longer the more memory the kicker uses."""
 
     name = "plain"
 
@@ -61,7 +61,7 @@ class PlainLauncher:
 
 
 def _reset_signals() -> None:
-    """In the child: an ignored signal stays ignored over exec, a blocked one blocked."""
+    """Runs in the child, because ignored and blocked signals stay so after exec."""
     for number in signal.valid_signals():
         if signal.getsignal(number) == signal.SIG_IGN:
             _signal(number, signal.SIG_DFL)

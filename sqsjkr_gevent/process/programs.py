@@ -1,8 +1,8 @@
-"""Finds the programs of commands that need no shell, without ever keeping the hub.
+"""Finds the programs of commands that need no shell, without blocking the hub.
 
-To look a program up touches the disk, or a mount whose server has gone. So a thread looks, nobody
-waits for it longer than a moment, and what it found is used for a second: under load most jobs find
-their program looked up. Whoever gets no answer takes the shell.
+A lookup reads the disk, or a mount whose server may be gone. So it runs in a thread, jobs wait for
+it only briefly, and its result is used for a second: under load most jobs find it cached. A job
+whose lookup takes too long uses the shell.
 """
 
 import math
@@ -17,26 +17,26 @@ from ..errors import HostExhausted
 from ..threads import Call, Threads
 from .direct import is_passed_on, program_of, same_directory, with_directory, words_of
 
-#: Seconds for which an answer is used: so long a program that comes earlier in PATH is not seen.
+#: Seconds that a result is used. A new program earlier in PATH goes unnoticed for this long.
 KNOWN_FOR = 1.0
 
-#: Seconds that a job waits for an answer.
+#: Seconds that a job waits for a lookup.
 PATIENCE = 0.05
 
-#: Answers that are remembered.
+#: Results that are kept.
 MAX_KNOWN = 1000
 
 
 class _Lookup(Call):
-    """path: None where a shell is needed. keeps: whether the PWD that is told is the directory."""
+    """path: None if a shell is needed. keeps: whether `pwd`, the job's PWD, is the directory."""
 
-    __slots__ = ("at", "here", "keeps", "over", "path", "search", "told", "word")
+    __slots__ = ("at", "here", "keeps", "over", "path", "pwd", "search", "word")
 
-    def __init__(self, word: str, search: str, told: str, here: str) -> None:
+    def __init__(self, word: str, search: str, pwd: str, here: str) -> None:
         super().__init__()
         self.word = word
         self.search = search
-        self.told = told
+        self.pwd = pwd
         self.here = here
         self.path: str | None = None
         self.keeps = False
@@ -45,8 +45,8 @@ class _Lookup(Call):
 
     def make(self) -> None:
         self.path = program_of(self.word, self.search)
-        told = self.told
-        self.keeps = told == self.here or (told.startswith("/") and same_directory(told, self.here))
+        pwd = self.pwd
+        self.keeps = pwd == self.here or (pwd.startswith("/") and same_directory(pwd, self.here))
 
     def done(self) -> None:
         super().done()
@@ -54,7 +54,7 @@ class _Lookup(Call):
 
 
 class Programs:
-    """Remembers what was found. clock: monotonic, in seconds."""
+    """Looks programs up and caches the results. clock: monotonic, in seconds."""
 
     def __init__(self, clock: Clock = time.monotonic) -> None:
         self._clock = clock
@@ -65,7 +65,7 @@ class Programs:
     def find(
         self, command: str, env: Mapping[str, str]
     ) -> tuple[str, list[str], Mapping[str, str]] | None:
-        """The program's path, its argv and its environment; None where a shell is needed.
+        """The program's path, argv and environment; None if a shell is needed.
 
         env: the job's environment, whose PATH is searched.
         """
@@ -73,40 +73,40 @@ class Programs:
         if words is None or not is_passed_on(env):
             return None
         try:
-            here = os.getcwd()  # noqa: PTH109  (on the way of every job)
+            here = os.getcwd()  # noqa: PTH109  (every job passes here)
         except OSError:
-            return None  # It was removed: the shell has its own way with that.
-        found = self._look(words[0], env.get("PATH", ""), env.get("PWD", ""), here)
+            return None  # The directory was removed: leave it to the shell.
+        found = self._lookup(words[0], env.get("PATH", ""), env.get("PWD", ""), here)
         if found is None or found.path is None:
             return None
         return found.path, words, env if found.keeps else with_directory(env, here)
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         self._threads.close()
 
-    def _look(self, *asked: str) -> _Lookup | None:
-        lookup = self._known.get(asked)
+    def _lookup(self, *key: str) -> _Lookup | None:
+        lookup = self._known.get(key)
         if lookup is None or self._clock() - lookup.at >= KNOWN_FOR:
             if self._stuck is not None and not self._stuck.is_over:
                 return None
-            lookup = self._begin(asked)
+            lookup = self._begin(key)
             if lookup is None:
                 return None
         if not lookup.is_over:
             if not lookup.over.wait(PATIENCE):
-                self._stuck = lookup  # By a disk, or a host: until it comes back, all take a shell.
+                self._stuck = lookup  # On a disk or host; until it ends, all commands use a shell.
                 return None
             lookup.at = min(lookup.at, self._clock())
         return None if lookup.raised is not None else lookup
 
-    def _begin(self, asked: tuple[str, ...]) -> _Lookup | None:
-        lookup = _Lookup(*asked)
+    def _begin(self, key: tuple[str, ...]) -> _Lookup | None:
+        lookup = _Lookup(*key)
         try:
             self._threads.submit(lookup)
         except HostExhausted:
             return None
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
-        self._known[asked] = lookup
+        self._known[key] = lookup
         return lookup

@@ -1,7 +1,7 @@
-"""The fast launcher: native threads that call posix_spawn, while the hub goes on.
+"""The fast launcher: native threads call posix_spawn while the hub continues.
 
-The hub makes the pipe and the arguments, a thread makes the call, the hub gets the pid back; none
-of it costs more where the kicker has grown, since nothing is copied.
+The hub prepares the pipe and the arguments, a thread makes the call, the hub gets the pid. The cost
+does not depend on the kicker's size, because no memory is copied.
 """
 
 import errno
@@ -18,18 +18,18 @@ from .exits import Exits
 from .launcher import Child, output_pipe, start_error
 from .libc import PosixSpawn, longer, vector
 
-# gevent's would run in the hub.
+# The unpatched call: gevent's would go through the hub.
 _close = monkey.get_original("os", "close")
 
-#: One can spawn while another waits for the GIL; more only take it from the hub.
+#: One can spawn while another waits for the GIL; more would only compete with the hub for it.
 THREADS = 2
 
-#: Descriptors 0-2 are the child's own numbers: what becomes one of them must not be one here.
+#: Descriptors passed to the child must be at least this: dup2 onto 0-2 must not overwrite them.
 _FIRST = 3
 
 
 class _Start(Call):
-    """One posix_spawn; error: its errno, 0 for none."""
+    """One call of posix_spawn. error: its errno, 0 for none."""
 
     __slots__ = ("argv", "descriptors", "env", "error", "path", "pid", "spawn")
 
@@ -76,14 +76,17 @@ class _SpawnedChild:
 
 
 class _Variables:
-    """Environments for the libc; what all jobs inherit is made ready once."""
+    """Environments for libc; the part that all jobs inherit is encoded once."""
 
     def __init__(self) -> None:
         self._inherited: Mapping[str, str] = {}
         self._ready = vector([])
 
     def of(self, env: Mapping[str, str]) -> Any:
-        """A ChainMap of a job's own and the inherited is quick. Raises ValueError for a NUL."""
+        """The vector for env; fast for a ChainMap of own and inherited variables.
+
+        Raises ValueError for a NUL byte.
+        """
         if not isinstance(env, ChainMap):
             return vector(_encoded_variables(env))
         own, inherited = env.maps
@@ -96,7 +99,7 @@ class _Variables:
 
 
 class SpawnLauncher:
-    """See Launcher. Raises Unsupported where the libc lacks what it needs."""
+    """See Launcher. Raises Unsupported if libc lacks a needed feature."""
 
     name = "spawn"
 
@@ -104,7 +107,7 @@ class SpawnLauncher:
         self._libc = PosixSpawn()
         self._null = _open_null()
         self._variables = _Variables()
-        #: By the number of the pipe's end, which the system gives out again and again.
+        #: By the number of the pipe's write end; the system reuses few numbers.
         self._descriptors: dict[int, Any] = {}
         self._threads = Threads(THREADS)
         self._exits: Exits | None = None
@@ -138,7 +141,7 @@ class SpawnLauncher:
             if stdin is not None and descriptors is not None:
                 self._libc.forget_descriptors(descriptors)
         if start.raised is not None:
-            start.error = errno.ENOMEM  # All that a call into C can raise.
+            start.error = errno.ENOMEM  # A call into C can only raise MemoryError.
         if start.error:
             exits.failed()
             _close(reading)
@@ -171,7 +174,7 @@ class SpawnLauncher:
 
 def _open_null() -> int:
     while True:
-        # Where 0-2 were closed, this fills them: they stay open, as every program expects.
+        # If some of 0-2 are closed, this opens and keeps them, as programs expect them to be open.
         fd = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         if fd >= _FIRST:
             return fd

@@ -1,4 +1,4 @@
-"""Processes of a job, wherever they went: by the mark in their environment, or by their group."""
+"""Finds all processes of a job, by the mark in their environment or by their process group."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,12 @@ from ..errors import HostExhausted
 from ..threads import Call, Threads
 from .watcher import mark_of
 
-#: A run's mark, and the process group of its command, None where that number may be another's.
+#: A run's mark and its process group; the group is None if the number may be another group's.
 Wanted = tuple[str | None, int | None]
 
 
-class _Look(Call):
-    """One look through /proc."""
+class _Scan(Call):
+    """One scan of /proc."""
 
     __slots__ = ("found", "wanted")
 
@@ -36,52 +36,52 @@ class _Look(Call):
 
 
 class Strays:
-    """Looks for them in a thread; one look answers all who ask at that time."""
+    """Scans /proc in a thread; callers at the same time share one scan."""
 
     def __init__(self) -> None:
         self._threads = Threads(1)
         self._asked: dict[Wanted, AsyncResult[list[int] | None]] = {}
-        self._looking = False
+        self._scanning = False
 
     def find(self, mark: str | None, group: int | None) -> list[int] | None:
-        """The living processes that carry that mark or are of that group; a zombie is not living.
+        """The processes with that mark or in that group, without zombies.
 
-        None where it cannot be seen now, as where this process is out of descriptors.
+        None if /proc cannot be read now, for example because this process is out of descriptors.
         """
         asked = self._asked.get((mark, group))
         if asked is None:
             asked = self._asked[mark, group] = AsyncResult()
-            if not self._looking:
-                self._looking = True
-                gevent.spawn(self._look)
+            if not self._scanning:
+                self._scanning = True
+                gevent.spawn(self._scan)
         return asked.get()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop the thread."""
         self._threads.close()
 
-    def _look(self) -> None:
+    def _scan(self) -> None:
         while self._asked:
             asked, self._asked = self._asked, {}
-            look = _Look(list(asked))
+            scan = _Scan(list(asked))
             try:
-                self._threads.submit(look)
-                look.wait()
+                self._threads.submit(scan)
+                scan.wait()
             except HostExhausted:
-                look.make_here()  # A kill must not wait for better times.
-            for wanted, answer in asked.items():
-                answer.set(look.found.get(wanted))
-        self._looking = False
+                scan.make_here()  # A kill must not wait for a thread.
+            for wanted, result in asked.items():
+                result.set(scan.found.get(wanted))
+        self._scanning = False
 
 
 def _living() -> Iterator[tuple[int, int]]:
-    """All processes but zombies, with their groups. Raises OSError where there is no descriptor."""
+    """All processes except zombies, with their groups. Raises OSError if out of descriptors."""
     for name in os.listdir("/proc"):  # noqa: PTH208  (thousands, each time)
         if not name.isdigit():
             continue
         try:
             with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                # The name of the program, in parentheses, may hold anything. See proc_pid_stat(5).
+                # The program's name, in parentheses, can contain anything. See proc_pid_stat(5).
                 state, _, group = file.read().rpartition(b")")[2].split(maxsplit=3)[:3]
         except FileNotFoundError:
             continue

@@ -1,4 +1,4 @@
-"""Files without a name: a text for a process to read."""
+"""Files without a name, to pass a text to a process."""
 
 import os
 import tempfile
@@ -12,10 +12,10 @@ _close = monkey.get_original("os", "close")
 
 @contextmanager
 def text_file(text: str) -> Iterator[int]:
-    """A descriptor from which the text can be read, for the length of the block.
+    """A descriptor to read the text from, during the block.
 
-    A file, not a pipe: no text is too long for it, and nobody has to feed it. It lies in memory, so
-    that it needs neither room on a disk nor a directory. Raises OSError.
+    A file, not a pipe: it holds texts of any length, and nothing has to write while the process
+    reads. It is in memory, so it needs no disk space and no directory. Raises OSError.
     """
     fd = unnamed_file()
     try:
@@ -29,7 +29,7 @@ def text_file(text: str) -> Iterator[int]:
 
 
 def unnamed_file() -> int:
-    """A file that only this process has, in memory where the system can. Raises OSError."""
+    """A file that only this process can open, in memory if possible. Raises OSError."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("sqsjkr-gevent-text", os.MFD_CLOEXEC)
     with tempfile.TemporaryFile() as file:

@@ -1,17 +1,18 @@
-"""A small process that outlives its kicker by a moment, to end the kicker's jobs.
+"""A small process that briefly outlives its kicker, to end the kicker's jobs.
 
-Run by its path, `python -I -S watcher.py MARK SILENCE RUNS [DIRECTORY]`, so it imports nothing of
-the package and starts in milliseconds. Its stdin is a pipe that only the kicker writes to: each
-byte is a beat. At the end of the pipe, or after SILENCE seconds without a beat, it kills every
-process whose environment has SQSJKR_RUN_ID=MARK:NUMBER, whatever session or group that is in, if
-the run of that number is in RUNS: what a finished job left running on purpose lives on. A process
-has its mark only once it executes its command, which may come a moment after its kicker's death: so
-after the end of the pipe the watcher looks again, for some seconds, and the longer apart the later.
-No other kicker runs the jobs before that: their leases have more than SILENCE left.
+It is run by its path, `python -I -S watcher.py MARK SILENCE RUNS [DIRECTORY]`, so it imports
+nothing of the package and starts in milliseconds. Its stdin is a pipe that only the kicker writes
+to: each byte is a heartbeat. At the end of the pipe, or after SILENCE seconds without a heartbeat,
+it kills every process whose environment has SQSJKR_RUN_ID=MARK:NUMBER, in any session or group, if
+RUNS has the run of that number. Processes that a finished job deliberately left running continue.
+
+A process gets its mark only when it executes its command, which may be just after the kicker's
+death. So after the end of the pipe the watcher repeats the search for some seconds, at growing
+intervals. No other kicker runs the jobs before that: their leases have more than SILENCE left.
 
 RUNS is the descriptor of the kicker's file of live runs; see runs.py. DIRECTORY has the files of
-all kickers of this user and host. One whose lock is free belongs to a kicker that died together
-with its own watcher: whichever watcher finds it ends its jobs.
+all kickers of this user and host. If the lock on a file is free, its kicker and its watcher died
+together: the first watcher that finds it ends the jobs.
 """
 
 import errno
@@ -26,29 +27,29 @@ import time
 #: The variable that marks the processes of a run; its value is MARK:NUMBER.
 VARIABLE = "SQSJKR_RUN_ID"
 
-#: What a kicker writes that ends by itself, so that no process is about to come to its mark.
+#: Written by a kicker that shuts down cleanly, so no process is about to get its mark.
 FAREWELL = b"q"
 
-#: Bytes of one number in a file of runs; 0 is no run.
+#: Bytes of one number in a file of runs; 0 means no run.
 NUMBER = 8
 
-#: Most seconds after the end of the pipe in which a process may still come to its mark.
+#: Seconds after the end of the pipe in which a process may still get its mark, at most.
 _MAX_LATE = 5.0
 
-#: Seconds between two looks for processes that were forked while others were killed.
-_LOOK = 0.02
+#: Seconds between two searches for processes that were forked while others were killed.
+_SEARCH_EVERY = 0.02
 
-#: Seconds in which what was sent SIGKILL must have ended; what has not is in the kernel's hands.
+#: Seconds to wait for processes to vanish after SIGKILL, before they are left to the kernel.
 _VANISH = 2.0
 
-#: Seconds between two looks for kickers that died together with their watchers.
-_LOOK_AROUND = 2.0
+#: Seconds between two searches for kickers that died together with their watchers.
+_SEARCH_OTHERS_EVERY = 2.0
 
 
 def mark_of(pid: int) -> "str | None":
-    """The value of VARIABLE of a process; a zombie has no environment any more.
+    """The value of VARIABLE in a process's environment, None if it has none, as a zombie.
 
-    Raises OSError where there is no descriptor to look with.
+    Raises OSError if this process is out of descriptors.
     """
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
@@ -56,7 +57,7 @@ def mark_of(pid: int) -> "str | None":
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE):
             raise
-        return None  # It has ended, or it is another user's.
+        return None  # It has ended, or belongs to another user.
     name = f"\0{VARIABLE}=".encode()
     begin = environ.find(name) + len(name)
     if begin < len(name):
@@ -66,7 +67,7 @@ def mark_of(pid: int) -> "str | None":
 
 
 def marked() -> "list[tuple[int, str]]":
-    """All processes that carry VARIABLE, with its value. Raises OSError as mark_of does."""
+    """All processes that have VARIABLE, with its value. Raises OSError as mark_of does."""
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
     return [(pid, mark) for pid in pids if (mark := mark_of(pid)) is not None]
 
@@ -79,14 +80,14 @@ def live(runs: int) -> "set[int]":
 
 
 def kill_live(mark: str, runs: int) -> None:
-    """Kill the processes of a kicker's live runs, and those that they fork meanwhile."""
+    """Kill the processes of a kicker's live runs, including those that they fork meanwhile."""
     until = time.monotonic() + _VANISH
     while True:
         wanted = {f"{mark}:{number}" for number in live(runs)}
         try:
             alive = [pid for pid, value in marked() if value in wanted]
         except OSError:
-            alive = [0]  # The host is out of files: look again.
+            alive = [0]  # Out of descriptors: try again.
         if not alive or time.monotonic() > until:
             return
         for pid in filter(None, alive):
@@ -94,12 +95,12 @@ def kill_live(mark: str, runs: int) -> None:
                 os.kill(pid, signal.SIGKILL)
             except OSError:
                 continue
-        time.sleep(_LOOK)
+        time.sleep(_SEARCH_EVERY)
 
 
 def _kill_late_ones(mark: str, runs: int, within: float) -> None:
     until = time.monotonic() + within
-    wait = _LOOK
+    wait = _SEARCH_EVERY
     while True:
         kill_live(mark, runs)
         left = until - time.monotonic()
@@ -109,46 +110,46 @@ def _kill_late_ones(mark: str, runs: int, within: float) -> None:
         wait *= 2
 
 
-def _look_around(directory: str, mark: str) -> None:
-    """End the jobs of kickers that nobody watches any more."""
+def _end_orphans(directory: str, mark: str) -> None:
+    """End the jobs of kickers that died together with their watchers."""
     try:
         names = os.listdir(directory)  # noqa: PTH208
     except OSError:
         return
     for name in names:
         if name == mark or name.startswith("."):
-            continue  # Our own, or one that is being made.
+            continue  # This kicker's own file, or one that is being created.
         path = f"{directory}/{name}"
         try:
             runs = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
             continue
         try:
-            # Whoever lives holds it shared: the kicker, and its watcher, which inherited it.
+            # The kicker, and the watcher that inherits the descriptor, hold a shared lock.
             fcntl.flock(runs, fcntl.LOCK_EX | fcntl.LOCK_NB)
             kill_live(name, runs)
             os.unlink(path)  # noqa: PTH108
         except OSError:
-            pass  # Its kicker or its watcher lives.
+            pass  # Its kicker or its watcher is alive.
         finally:
             os.close(runs)
 
 
 def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
     """Watch until the pipe ends."""
-    # What stops a unit or a group as a whole must not end the watcher before the kicker.
+    # A signal to the whole systemd unit or process group must not end the watcher first.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, signal.SIG_IGN)
-    beat_at = looked_at = time.monotonic()
+    beat_at = searched_at = time.monotonic()
     if directory is not None:
-        _look_around(directory, mark)
+        _end_orphans(directory, mark)
     while True:
-        readable, _, _ = select.select([0], [], [], min(silence, _LOOK_AROUND))
+        readable, _, _ = select.select([0], [], [], min(silence, _SEARCH_OTHERS_EVERY))
         now = time.monotonic()
         if readable:
             beats = os.read(0, 4096)
             if FAREWELL in beats:
-                kill_live(mark, runs)  # None, but where the kicker ends by a fault of its own.
+                kill_live(mark, runs)  # There are none, unless the kicker ends by a bug.
                 return
             if not beats:
                 _kill_late_ones(mark, runs, min(silence, _MAX_LATE))
@@ -158,9 +159,9 @@ def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
             beat_at = now
         elif now - beat_at >= silence:
             kill_live(mark, runs)
-        if directory is not None and now - looked_at >= _LOOK_AROUND:
-            looked_at = now
-            _look_around(directory, mark)
+        if directory is not None and now - searched_at >= _SEARCH_OTHERS_EVERY:
+            searched_at = now
+            _end_orphans(directory, mark)
 
 
 def _remove(directory: str, mark: str) -> None:
@@ -168,7 +169,7 @@ def _remove(directory: str, mark: str) -> None:
         os.unlink(f"{directory}/{mark}")  # noqa: PTH108
         os.rmdir(directory)  # noqa: PTH106
     except OSError:
-        pass  # Others have files there.
+        pass  # Other kickers have files there.
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is counted and remembered of jobs: statistics, metrics, history, health, queue depth."""
+"""Statistics, metrics and history of jobs, the kicker's health, and the queue's depth."""
 
 from .depth import Depth, Numbers, QueueDepth
 from .health import Health, HealthReport

@@ -1,4 +1,4 @@
-"""Does the kicker make progress, and what stands still where it does not?"""
+"""Whether the kicker makes progress, and if not, what is wrong."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +10,7 @@ from ..clock import Clock
 
 @dataclass(slots=True)
 class _Calls:
-    """The calls of one operation. The times are the clock's, None where there is none."""
+    """The calls of one operation. Times are the clock's; None means never."""
 
     succeeded_at: float | None = None
     failing_since: float | None = None
@@ -47,16 +47,16 @@ class HealthReport:
 
 
 class Health:
-    """Told of every call and every beat; answers whether all is well.
+    """Judges the kicker's health from its API calls and heartbeats.
 
-    receive_within: seconds within which a receive succeeds while permits are free.
+    receive_within: seconds within which a receive must succeed while permits are free.
     clock: monotonic, in seconds.
     """
 
-    #: Seconds that calls may fail before it counts, so that one lost packet alarms nobody.
+    #: Seconds that calls may fail before this is a problem, so that one lost packet is none.
     PATIENCE = 5.0
 
-    #: Seconds after which an operation that nobody called again is no longer held against us.
+    #: Seconds after its last call until a failing operation is no longer a problem.
     MEMORY = 60.0
 
     #: Seconds that the heartbeat may lag.
@@ -72,7 +72,7 @@ class Health:
         self.state = "starting"
 
     def observer(self, service: str) -> Callable[[str, Exception | None], None]:
-        """What a client of that service tells of its calls."""
+        """The observer for a client of that service."""
 
         def observe(operation: str, error: Exception | None) -> None:
             calls = self._calls.setdefault(f"{service}.{operation}", _Calls())
@@ -87,17 +87,17 @@ class Health:
         return observe
 
     def forgive(self, service: str) -> None:
-        """The service answers again, whichever of its operations failed before."""
+        """The service works again: its operations no longer count as failing."""
         for name, calls in self._calls.items():
             if name.startswith(f"{service}."):
                 calls.failing_since = None
 
     def beat(self) -> None:
-        """The hub turns."""
+        """Record a heartbeat of the hub."""
         self._beat_at = self._clock()
 
     def receiving(self, wanted: bool) -> None:
-        """Whether a receive is under way."""
+        """Record whether a receive is under way."""
         if not wanted:
             self._wanted_since = None
         elif self._wanted_since is None:
@@ -105,7 +105,7 @@ class Health:
 
     @property
     def received_at(self) -> float | None:
-        """The clock's time at the last receive that succeeded, None before the first."""
+        """The clock's time of the last successful receive, None before the first."""
         calls = self._calls.get("sqs.receive_message")
         return None if calls is None else calls.succeeded_at
 

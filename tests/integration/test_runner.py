@@ -19,7 +19,7 @@ from gevent.pool import Pool
 from sqsjkr_gevent import threads as threads_module
 from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted
 from sqsjkr_gevent.process import Exit, Runner, watcher
-from sqsjkr_gevent.process import runner as runner_module
+from sqsjkr_gevent.process import process as process_module
 from sqsjkr_gevent.process import text as text_module
 from sqsjkr_gevent.process.plain import PlainLauncher
 from sqsjkr_gevent.process.spawn import SpawnLauncher
@@ -121,14 +121,9 @@ def test_only_descriptors_0_to_2_are_open_in_the_job(runner, tmp_path):
 SIGNALS_CHILD = """
 from gevent import monkey; monkey.patch_all()
 import os, signal, sys
-from sqsjkr_gevent.process import runner as runner_module
-from sqsjkr_gevent.process import text as text_module
-from sqsjkr_gevent import threads as threads_module
-from sqsjkr_gevent.process import watcher
 from sqsjkr_gevent.process.plain import PlainLauncher
 from sqsjkr_gevent.process.runner import Runner
 from sqsjkr_gevent.process.spawn import SpawnLauncher
-from sqsjkr_gevent.process.watcher import VARIABLE
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])
@@ -432,7 +427,7 @@ def test_a_process_that_nobody_could_be_told_of_is_killed(marked, monkeypatch):
         eventually(lambda: with_mark(env))
         raise MemoryError
 
-    monkeypatch.setattr(runner_module, "OutputReader", fail)
+    monkeypatch.setattr(process_module, "OutputReader", fail)
     with pytest.raises(HostExhausted):
         runner.start("sleep 301", env)
     eventually(lambda: [] == with_mark(env))

@@ -49,7 +49,7 @@ def marked(mark: str) -> subprocess.Popen:
 def test_a_process_that_gets_its_mark_after_the_kickers_death_is_ended_too(make_runs):
     """It was being started: until it executes its command nothing tells whose it is."""
     runs = make_runs("a-kicker")
-    runs.began("a-kicker:1")
+    runs.begin("a-kicker:1")
     watching = watch(runs, "a-kicker")
     first = marked("a-kicker:1")
     watching.stdin.close()
@@ -67,10 +67,10 @@ def test_a_process_that_gets_its_mark_after_the_kickers_death_is_ended_too(make_
 def test_what_a_finished_job_left_running_outlives_a_killed_kicker(make_runs):
     """The mark is in its environment for ever; whose run it was is over."""
     runs = make_runs("a-kicker")
-    place = runs.began("a-kicker:1")
-    runs.began("a-kicker:2")
+    place = runs.begin("a-kicker:1")
+    runs.begin("a-kicker:2")
     daemon, running = marked("a-kicker:1"), marked("a-kicker:2")
-    runs.ended(place)
+    runs.end(place)
     watching = watch(runs, "a-kicker")
     watching.stdin.close()
     assert -9 == running.wait(timeout=10)
@@ -83,12 +83,12 @@ def test_what_a_finished_job_left_running_outlives_a_killed_kicker(make_runs):
 def test_jobs_of_a_kicker_that_died_with_its_watcher_are_ended_by_another_watcher(make_runs):
     """Whichever is on that host: its successor's, or that of a kicker beside it."""
     dead = make_runs("dead")
-    dead.began("dead:7")
+    dead.begin("dead:7")
     job = marked("dead:7")
     beside = make_runs("beside")
     watching = watch(beside, "beside")
     mine = marked("beside:1")
-    beside.began("beside:1")
+    beside.begin("beside:1")
     watching.stdin.write(b".")
     watching.stdin.flush()
     assert None is job.poll()  # Its file is locked: it is alive.
@@ -120,13 +120,13 @@ def directory(runs: Runs):
 def test_runs_are_noted_beyond_the_room_there_is_at_first(make_runs):
     """And a place that is free is used again."""
     runs = make_runs("k")
-    places = [runs.began(f"k:{number}") for number in range(1, 2001)]
+    places = [runs.begin(f"k:{number}") for number in range(1, 2001)]
     assert set(range(1, 2001)) == watcher.live(runs.fd)
     for place in places[:1999]:
-        runs.ended(place)
+        runs.end(place)
     assert {2000} == watcher.live(runs.fd)
-    assert None is runs.began("another:1")
-    assert runs.began("k:3000") in places
+    assert None is runs.begin("another:1")
+    assert runs.begin("k:3000") in places
     assert {2000, 3000} == watcher.live(runs.fd)
     runs.close()
 
@@ -137,7 +137,7 @@ def test_without_a_directory_of_its_own_only_the_watcher_has_the_file(make_runs,
     place.mkdir()
     place.chmod(0o777)
     runs = make_runs("k")
-    runs.began("k:5")
+    runs.begin("k:5")
     assert (None, {5}, []) == (runs.directory, watcher.live(runs.fd), list(place.iterdir()))
     runs.close()
 

@@ -5,7 +5,7 @@ from gevent.event import Event
 
 from sqsjkr_gevent.errors import QueueError
 from sqsjkr_gevent.telemetry import Depth, Numbers, QueueDepth
-from sqsjkr_gevent.telemetry.depth import LOOK_EVERY
+from sqsjkr_gevent.telemetry.depth import QUERY_EVERY
 from waiting import eventually
 
 
@@ -49,7 +49,7 @@ def test_one_look_a_minute_whoever_asks(sqs, depth):
     """The next one is made behind the answer, which is the old one."""
     assert Depth(1000.0, Numbers(1, 2, 3, 4)) == depth.ask()
     sqs.numbers = Numbers(9, 9, 9, None)
-    sqs.now += LOOK_EVERY - 0.1
+    sqs.now += QUERY_EVERY - 0.1
     assert [1, 1] == [(depth.ask() or Depth(0, None)).numbers.visible, sqs.looks]
     sqs.now += 0.1
     assert 1 == depth.ask().numbers.visible
