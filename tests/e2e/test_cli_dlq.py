@@ -354,7 +354,7 @@ def test_the_dead_letter_queue_of_the_config_is_the_one(
         toml(settings(aws, queue, sqs={"dead_letter_queue": other.name}))
     )
     other.send("x")
-    assert ["not said"] == [one["reason"] for one in json.loads(dlq("--json").stdout)]
+    assert ["unknown"] == [one["reason"] for one in json.loads(dlq("--json").stdout)]
 
 
 @with_dead_letters

@@ -16,7 +16,7 @@ from sqsjkr_gevent.cli.check.host import open_files, times
 from sqsjkr_gevent.cli.failing import explained
 from sqsjkr_gevent.cli.send import sender
 from sqsjkr_gevent.cli.send.input import body_of, check, read_lines
-from sqsjkr_gevent.cli.send.sender import BATCH_BYTES, Interrupted, Line, Sender, batches
+from sqsjkr_gevent.cli.send.sender import MAX_BATCH_BYTES, Interrupted, Line, Sender, batches
 from sqsjkr_gevent.config import Config
 from sqsjkr_gevent.errors import ConfigError, InvalidMessage, StartError
 from sqsjkr_gevent.local.process import environment, write_config
@@ -68,7 +68,7 @@ def test_nothing_of_a_subcommand_is_rewritten(words: list[str]) -> None:
                 "check account.region, account.endpoint_url and the network"
             ),
         ),
-        (RuntimeError("odd"), 1, "RuntimeError: odd (--log-level debug shows where)"),
+        (RuntimeError("odd"), 1, "RuntimeError: odd (use --log-level debug for a traceback)"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(error: BaseException, code: int, text: str) -> None:
@@ -76,7 +76,7 @@ def test_an_error_is_one_line_and_an_exit_code(error: BaseException, code: int, 
     assert (code, text) == explained(error)
 
 
-@given(st.lists(st.integers(1, BATCH_BYTES + 10), max_size=40), st.integers(1, 10))
+@given(st.lists(st.integers(1, MAX_BATCH_BYTES + 10), max_size=40), st.integers(1, 10))
 def test_batches_keep_to_both_limits_and_the_order(sizes: list[int], most: int) -> None:
     """SQS refuses a whole batch that is too long."""
     lines = [Line(number, "é" * (size // 2)) for number, size in enumerate(sizes)]
@@ -85,7 +85,7 @@ def test_batches_keep_to_both_limits_and_the_order(sizes: list[int], most: int) 
     for batch in made:
         length = sum(len(line.body.encode()) for line in batch)
         assert len(batch) <= most
-        assert length <= BATCH_BYTES or len(batch) == 1
+        assert length <= MAX_BATCH_BYTES or len(batch) == 1
 
 
 def test_lines_are_numbered_as_editors_number_them() -> None:
@@ -96,7 +96,7 @@ def test_lines_are_numbered_as_editors_number_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["\udcff", '{"command":"' + "x" * sender.MESSAGE_BYTES + '"}', "{}"]
+    "body", ["\udcff", '{"command":"' + "x" * sender.MAX_MESSAGE_BYTES + '"}', "{}"]
 )
 def test_what_no_queue_takes_is_refused(body: str) -> None:
     """Bytes that are no UTF-8, more than a message holds, no command."""
@@ -187,7 +187,7 @@ def test_only_what_sqs_could_not_take_is_sent_again() -> None:
 def test_repeating_ends_and_says_what_was_not_sent() -> None:
     """A queue that refuses for ever must not hold up a shell script for ever."""
     client = Answers(*[{"a": "ok", "b": "ours"}] * sender.ATTEMPTS)
-    unsaid = "SQS did not say what became of it"
+    unsaid = "SQS did not report a result"
     assert ["id-a", "Code: text", unsaid] == sent(client, "abc")
     assert sender.ATTEMPTS == len(client.calls)
 
@@ -247,7 +247,7 @@ def test_local_mode_writes_over_its_own_config_only(tmp_path: Path) -> None:
         config = Config.load(path)
         assert (endpoint, trigger) == (config.account.endpoint_url, config.kicker.life_time_trigger)
     path.write_text("[account]\n")
-    with pytest.raises(ConfigError, match="name another"):
+    with pytest.raises(ConfigError, match="use another directory"):
         write_config(tmp_path, endpoint, {}, {})
     assert "[account]\n" == path.read_text()
 
