@@ -7,21 +7,21 @@ T = TypeVar("T")
 
 #: Bytes of a batch. SQS allows 1 MiB; older SQS-compatible servers allow 256 KiB.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-BATCH_BYTES = 256 * 1024
+MAX_BATCH_BYTES = 256 * 1024
 
 
 def batches(
     entries: Iterable[T], size: Callable[[T], int], *, max_entries: int
 ) -> Iterator[list[T]]:
-    """The entries, in order, in batches of up to `max_entries` entries and BATCH_BYTES bytes.
+    """The entries, in order, in batches of up to `max_entries` entries and MAX_BATCH_BYTES bytes.
 
-    size: bytes of an entry. An entry over BATCH_BYTES is a batch of its own.
+    size: bytes of an entry. An entry over MAX_BATCH_BYTES is a batch of its own.
     """
     batch: list[T] = []
     total = 0
     for entry in entries:
         length = size(entry)
-        if batch and (len(batch) == max_entries or total + length > BATCH_BYTES):
+        if batch and (len(batch) == max_entries or total + length > MAX_BATCH_BYTES):
             yield batch
             batch, total = [], 0
         batch.append(entry)

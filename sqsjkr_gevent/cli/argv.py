@@ -1,8 +1,8 @@
-"""sqsjkr's options as its users write them: Go takes `-conf x` and `-conf=x` for `--conf x`."""
+"""Accepts sqsjkr's option syntax: in Go, `-conf x` and `-conf=x` mean `--conf x`."""
 
 from collections.abc import Sequence
 
-#: The options of sqsjkr, and whether a value follows.
+#: The options of sqsjkr, and whether they take a value.
 GO_OPTIONS = {
     "conf": True,
     "log-level": True,
@@ -14,19 +14,19 @@ GO_OPTIONS = {
     "version": False,
 }
 
-#: Our own spellings that take a value, for finding where the options end.
+#: Options that sqsjkr lacks and that take a value, needed to find where the options end.
 _OWN_WITH_VALUE = frozenset({"-c", "--config", "--processes"})
 
 
 def with_two_dashes(arguments: Sequence[str]) -> list[str]:
-    """The arguments, sqsjkr's one-dash options turned into two-dash ones.
+    """The arguments, with sqsjkr's one-dash options turned into two-dash ones.
 
-    Only before the subcommand: what follows that, a job's command above all, is left as it is.
+    Arguments after the subcommand, such as a job's command, are left unchanged.
     """
     result: list[str] = []
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
-        option = _two_dashes(rest.pop(0))
+        option = _with_two_dashes(rest.pop(0))
         result.append(option)
         if _takes_next(option):
             result += rest[:1]
@@ -34,7 +34,7 @@ def with_two_dashes(arguments: Sequence[str]) -> list[str]:
     return result + rest
 
 
-def _two_dashes(argument: str) -> str:
+def _with_two_dashes(argument: str) -> str:
     name = argument[1:].partition("=")[0]
     return f"-{argument}" if name in GO_OPTIONS else argument
 

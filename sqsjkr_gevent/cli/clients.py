@@ -5,12 +5,12 @@ from ..config import AccountSection
 
 CONNECTIONS = 4
 
-#: How often botocore tries a call before a command gives up; somebody waits for it.
+#: How often botocore tries a call. Few times, since a user waits for the command.
 ATTEMPTS = 3
 
 
 def client(session: Session, account: AccountSection, service: str) -> Client:
-    """A client of `sqs` or `dynamodb` that nobody observes."""
+    """A client of `sqs` or `dynamodb`, without metrics."""
     return Client(
         session,
         service,

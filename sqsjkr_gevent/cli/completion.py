@@ -1,11 +1,11 @@
-"""`completion`: what makes a shell complete this command."""
+"""`completion`: a shell script that completes this command."""
 
 import click
 from click.shell_completion import get_completion_class
 
 from .settings import conf_option
 
-#: Set by what is printed here; click looks for it by this name.
+#: Set by the printed script; click expects this name.
 VARIABLE = "_SQSJKR_GEVENT_COMPLETE"
 
 
@@ -14,13 +14,13 @@ VARIABLE = "_SQSJKR_GEVENT_COMPLETE"
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    """Print what makes SHELL complete commands, options and their values.
+    """Print a script for SHELL that completes commands, options and their values.
 
     \b
     bash: eval "$(sqsjkr-gevent completion bash)"    in ~/.bashrc
     zsh:  eval "$(sqsjkr-gevent completion zsh)"     in ~/.zshrc
     fish: sqsjkr-gevent completion fish | source     in ~/.config/fish/config.fish
-    """  # noqa: D301 (click leaves the lines after \b as they are)
+    """  # noqa: D301 (click does not wrap the lines after \b)
     kind = get_completion_class(shell)
     assert kind is not None
     root = context.find_root()

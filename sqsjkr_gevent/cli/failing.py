@@ -1,4 +1,4 @@
-"""From an exception to an exit code and one line that says what to do."""
+"""Turns an exception into an exit code and a line that says what to do."""
 
 import click
 
@@ -6,20 +6,20 @@ from ..errors import ConfigError, SqsjkrError
 
 FAILED = 1
 MISUSED = 2
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 _CREDENTIALS = "set account.profile in the config, --profile, or the AWS_* variables"
 _NETWORK = "check account.region, account.endpoint_url and the network"
 
-#: What to do about errors of AWS calls, by the service's code or the name of botocore's exception.
+#: Advice for errors of AWS calls, by the service's error code or the name of botocore's exception.
 _ADVICE = {
     "NoCredentialsError": _CREDENTIALS,
     "PartialCredentialsError": _CREDENTIALS,
     "ProfileNotFound": "see `aws configure list-profiles`",
     "InvalidClientTokenId": f"these credentials are not valid here: {_CREDENTIALS}",
     "UnrecognizedClientException": f"these credentials are not valid here: {_CREDENTIALS}",
-    "SignatureDoesNotMatch": "the secret key is wrong, or this host's clock is",
-    "RequestExpired": "set this host's clock",
+    "SignatureDoesNotMatch": "the secret key or this host's clock is wrong",
+    "RequestExpired": "correct this host's clock",
     "ExpiredToken": "the credentials have expired: renew them",
     "ExpiredTokenException": "the credentials have expired: renew them",
     "EndpointConnectionError": _NETWORK,
@@ -27,13 +27,13 @@ _ADVICE = {
     "ReadTimeoutError": _NETWORK,
     "ConnectionClosedError": _NETWORK,
     "ProxyConnectionError": "check the *_proxy variables",
-    "QueueDeletedRecently": "wait a minute",
-    "AWS.SimpleQueueService.QueueDeletedRecently": "wait a minute",
+    "QueueDeletedRecently": "try again in a minute",
+    "AWS.SimpleQueueService.QueueDeletedRecently": "try again in a minute",
 }
 
 
 def explained(error: BaseException) -> tuple[int, str]:
-    """The exit code, and the line for standard error, which is empty for an interruption."""
+    """The exit code, and the line for standard error; the line is empty for an interruption."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         return INTERRUPTED, ""
     if isinstance(error, click.UsageError):
@@ -41,31 +41,31 @@ def explained(error: BaseException) -> tuple[int, str]:
         return MISUSED, one_line(f"{error.format_message()} See `{command} --help`.")
     if isinstance(error, SqsjkrError):
         return MISUSED if isinstance(error, ConfigError) else FAILED, one_line(str(error))
-    if is_of_aws(error):
-        return FAILED, of_aws(error)
+    if is_aws_error(error):
+        return FAILED, aws_error_line(error)
     kind = type(error).__name__
-    return FAILED, one_line(f"{kind}: {error} (--log-level debug shows where)")
+    return FAILED, one_line(f"{kind}: {error} (use --log-level debug for a traceback)")
 
 
-def is_foreseen(error: BaseException) -> bool:
-    """Whether the line says it all, and no traceback could add to it."""
+def is_expected(error: BaseException) -> bool:
+    """Whether the error is an expected one, for which a traceback adds nothing."""
     kinds = (KeyboardInterrupt, click.Abort, click.UsageError, SqsjkrError)
-    return isinstance(error, kinds) or is_of_aws(error)
+    return isinstance(error, kinds) or is_aws_error(error)
 
 
-def is_of_aws(error: BaseException) -> bool:
-    """Whether botocore raised it."""
-    # By name: importing botocore here would make `--help` slow.
+def is_aws_error(error: BaseException) -> bool:
+    """Whether botocore raised the error."""
+    # Checked by name: importing botocore here would slow down `--help`.
     return any(kind.__module__ == "botocore.exceptions" for kind in type(error).__mro__)
 
 
-def of_aws(error: BaseException) -> str:
-    """One line for what botocore raised: its own words, and what to do."""
-    response = getattr(error, "response", None) or {}  # None where no answer came
+def aws_error_line(error: BaseException) -> str:
+    """One line for an error of botocore: its message, and advice."""
+    response = getattr(error, "response", None) or {}  # None if there was no response
     code = str(response.get("Error", {}).get("Code", type(error).__name__))
     advice = _ADVICE.get(code, "")
     if "AccessDenied" in code:
-        advice = "allow it in the policy of this identity"
+        advice = "allow it in this identity's policy"
     return one_line(f"{error}; {advice}" if advice else str(error))
 
 

@@ -1,4 +1,4 @@
-"""`sqsjkr-gevent --processes N`: hands over to gunicorn."""
+"""`sqsjkr-gevent --processes N`: executes gunicorn."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from .settings import Settings
 
 
 def run(settings: Settings, processes: int) -> NoReturn:
-    """Become a gunicorn that supervises so many kickers. Raises ConfigError."""
-    load(settings)  # What is wrong is told here, as a kicker tells it.
+    """Become a gunicorn that supervises this many kickers. Raises ConfigError."""
+    load(settings)  # Reports a wrong config in the same way as a single kicker.
     overrides = {name: value for name, value in settings.overrides.items() if value is not None}
     environ = {
         **os.environ,
@@ -22,7 +22,7 @@ def run(settings: Settings, processes: int) -> NoReturn:
         PROCESSES: str(processes),
         OVERRIDES: json.dumps(overrides),
     }
-    # A process of its own would have to pass on signals; and gunicorn's must not be patched.
+    # gunicorn's process must not be patched by gevent, and a parent would have to forward signals.
     os.execve(  # noqa: S606
         sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(CONF_FILE)], environ
     )

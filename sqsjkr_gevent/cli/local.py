@@ -1,4 +1,4 @@
-"""`local`: a kicker with a server of its own, to try things with."""
+"""`local`: a kicker with a local SQS and DynamoDB, for a first try."""
 
 import os
 import shlex
@@ -30,28 +30,28 @@ from .settings import PortType, Settings
     "directory",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Where conf.toml is written.  [default: a fresh directory, removed at the end]",
+    help="Directory for conf.toml.  [default: a temporary directory, removed at the end]",
 )
 @click.option(
     "--stats-port",
     type=PortType(),
     metavar="PORT",
-    help=f'TCP port for the statistics; "any" is one that is free.  [default: {STATS_PORT}]',
+    help=f'TCP port for the statistics; "any" picks a free one.  [default: {STATS_PORT}]',
 )
-@click.option("--max-concurrent-num", type=int, metavar="N", help="Most jobs at a time.")
-@click.option("--life-time-trigger", metavar="COMMAND", help="Told of jobs over their life time.")
-@click.option("--log-format", metavar="FORMAT", help="text or json.")
+@click.option("--max-concurrent-num", type=int, metavar="N", help="Maximum of concurrent jobs.")
+@click.option("--life-time-trigger", metavar="COMMAND", help="Run for jobs past their life time.")
+@click.option("--log-format", metavar="FORMAT", help="Log format: text or json.")
 @click.pass_obj
 def command(settings: Settings, /, directory: Path | None, **given: Any) -> None:
-    """Run a kicker with an SQS and a DynamoDB of its own, on this host.
+    """Run a kicker with a local SQS and DynamoDB.
 
-    No AWS account and no config is needed, and nothing leaves this host. The queue is empty at
-    the start, and gone at the end. Needs: pip install "sqsjkr-gevent[local]"
+    It needs no AWS account and no config, and nothing leaves this host. The queue starts empty
+    and is gone at the end. Needs: pip install "sqsjkr-gevent[local]"
     """
     level = settings.overrides.pop("log__level", None)
     port = settings.overrides.pop("kicker__stats_port", None)
     if settings.path is not None or any(settings.overrides.values()):
-        raise click.UsageError("local writes its own config: leave out --conf and what is of AWS.")
+        raise click.UsageError("local writes its own config: omit --conf and the AWS options.")
     if given["stats_port"] is None:
         given["stats_port"] = port
     log = {"level": level, "format": given.pop("log_format")}
@@ -60,7 +60,7 @@ def command(settings: Settings, /, directory: Path | None, **given: Any) -> None
         settings.path = str(local.write_config(place, server.endpoint_url, given, log))
         config = load_quietly(settings)
         _provision(config)
-        _say(settings.path, config)
+        _print_intro(settings.path, config)
         kicker = Kicker(config)
         server.on_death(kicker.stop)
         kicker.run(log_level=config.log.level)
@@ -95,26 +95,26 @@ def _provision(config: Config) -> None:
             step.create()
 
 
-def _say(path: str, config: Config) -> None:
-    port = config.kicker.port
-    page = f"http://127.0.0.1:{port}/" if port else "see the line `stats` below"
+def _print_intro(path: str, config: Config) -> None:
+    kicker = config.kicker
+    page = f"http://{kicker.stats_address}/" if kicker.port else "see the line `stats` below"
     credentials = " ".join(f"{name}={value}" for name, value in local.CREDENTIALS.items())
     print(
-        f"""Queue {config.sqs.queue_name} is on {config.account.endpoint_url}, in memory only.
+        f"""Queue {config.sqs.queue_name} is at {config.account.endpoint_url}, in memory only.
 config: {path}
 page:   {page}
 Send a job from another terminal:
 
     env {credentials} {_this_command()} -c {shlex.quote(path)} send -- 'echo hello'
 
-Ctrl-C stops it.
+Ctrl-C stops the kicker.
 """,
         flush=True,
     )
 
 
 def _this_command() -> str:
-    """This command with its whole path: another terminal may have another PATH."""
+    """This command with its full path, since another terminal may have another PATH."""
     script = shutil.which(sys.argv[0])
     if script is None or Path(script).name == "__main__.py":
         return f"{shlex.quote(sys.executable)} -m sqsjkr_gevent"

@@ -1,4 +1,4 @@
-"""`sqsjkr-gevent`: the options that all commands share, and what its failures look like."""
+"""`sqsjkr-gevent`: the options that all commands share, and how failures are reported."""
 
 import os
 import sys
@@ -11,22 +11,23 @@ from click.shell_completion import CompletionItem
 from gevent.hub import Hub
 
 from .. import __version__
+from ..levels import LEVELS
 from .argv import with_two_dashes
-from .failing import FAILED, explained, is_foreseen
+from .failing import FAILED, explained, is_expected
 from .settings import DEFAULT_PATH, PortType, Settings
 
 NAME = "sqsjkr-gevent"
 
-#: The subcommands; each is `command` in the module of its name, which only its use imports.
+#: The subcommands; each is `command` in the module of its name, which is imported on use.
 COMMANDS = {
-    "check": "Look whether everything that the config names is there and fits.",
-    "completion": "Print what makes a shell complete this command.",
-    "dlq": "Look at the dead-letter queue; send its messages again, or delete them.",
-    "drain": "Tell the running kicker to stop, and wait until it has.",
+    "check": "Check that everything the config names exists and fits together.",
+    "completion": "Print a shell script that completes this command.",
+    "dlq": "Show the dead-letter queue; send its messages again, or delete them.",
+    "drain": "Stop the running kicker, and wait until it has ended.",
     "history": "Show how jobs ended.",
     "init": "Create the queue, its dead-letter queue and the table.",
-    "local": "Run a kicker with an SQS and a DynamoDB of its own, on this host.",
-    "locks": "Show who holds which lock; release one whose holder is gone.",
+    "local": "Run a kicker with a local SQS and DynamoDB.",
+    "locks": "Show who holds which lock; release locks whose holder is gone.",
     "run-job": "Run one job here and now, without a queue.",
     "schema": "Print the JSON Schema of a job.",
     "send": "Send one job, or many, to the queue.",
@@ -35,19 +36,19 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Imports a subcommand when it is used, so that `--help` needs no boto3.
+    """Imports a subcommand when it is used, so that `--help` does not import boto3.
 
-    It takes sqsjkr's options with one dash, also those that a shell completes after.
+    It accepts sqsjkr's one-dash options, also when a shell completes a command line.
     """
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> click.Context:
-        """Where arguments are first looked at."""
+        """Give click the arguments with two dashes; it calls this first."""
         return super().make_context(info_name, with_two_dashes(args), parent, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names."""
+        """The names of all commands."""
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -76,8 +77,8 @@ class LazyGroup(click.Group):
         ]
 
 
-def _log_levels(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
-    return [level for level in ("debug", "info", "warn", "error") if level.startswith(incomplete)]
+def _complete_level(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    return [level for level in LEVELS if level.startswith(incomplete)]
 
 
 @click.group(
@@ -90,19 +91,19 @@ def _log_levels(_: click.Context, __: click.Parameter, incomplete: str) -> list[
     "-c",
     "--conf",
     "--config",
-    type=click.Path(),  # what a shell completes
+    type=click.Path(),  # so that shells complete it
     metavar="FILE",
     help=f"Config file.  [default: {DEFAULT_PATH}]",
 )
 @click.option(
     "--log-level",
     metavar="LEVEL",
-    shell_complete=_log_levels,
+    shell_complete=_complete_level,
     help="debug, info, warn or error.",
 )
-@click.option("--profile", metavar="NAME", help="Profile of ~/.aws to take credentials from.")
-@click.option("--region", metavar="NAME", help="Region of queue and table.")
-@click.option("--lock-table", metavar="NAME", help="Table of both locker and throttler.")
+@click.option("--profile", metavar="NAME", help="AWS profile with the credentials.")
+@click.option("--region", metavar="NAME", help="AWS region of the queue and the table.")
+@click.option("--lock-table", metavar="NAME", help="Table of both the locker and the throttler.")
 @click.option(
     "--stats-socket", type=click.Path(), metavar="PATH", help="Unix socket for the statistics."
 )
@@ -110,29 +111,29 @@ def _log_levels(_: click.Context, __: click.Parameter, incomplete: str) -> list[
     "--stats-port",
     type=PortType(),
     metavar="PORT",
-    help='TCP port for the statistics; "any" is one that is free.',
+    help='TCP port for the statistics; "any" picks a free one.',
 )
 @click.option(
     "--processes",
     type=click.IntRange(min=1),
     metavar="N",
-    help="So many kickers, supervised by gunicorn; the slots are shared out.",
+    help="Run N kickers, supervised by gunicorn, that share the slots.",
 )
 @click.version_option(__version__, prog_name=NAME, message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context, /, **given: Any) -> None:
-    """Run the jobs that messages of an SQS queue ask for.
+    """Run the jobs that the messages of an SQS queue request.
 
-    Without a command it runs the kicker, until a signal stops it. Options come before the values
-    of the config file. They may be written with one dash, as sqsjkr's: -conf FILE.
+    Without a command, run the kicker until a signal stops it. Options override the config file.
+    They may be written with one dash, as in sqsjkr: -conf FILE.
     """
     settings = context.ensure_object(Settings)
     settings.path = given["conf"]
     settings.overrides = {
-        "account__profile": _said(given["profile"]),
-        "account__region": _said(given["region"]),
-        "kicker__stats_port": _said(given["stats_port"]),
-        "kicker__stats_socket": _said(given["stats_socket"]),
+        "account__profile": _none_if_empty(given["profile"]),
+        "account__region": _none_if_empty(given["region"]),
+        "kicker__stats_port": _none_if_empty(given["stats_port"]),
+        "kicker__stats_socket": _none_if_empty(given["stats_socket"]),
         "locker__table": given["lock_table"],
         "log__level": given["log_level"],
         "throttler__table": given["lock_table"],
@@ -144,17 +145,17 @@ def cli(context: click.Context, /, **given: Any) -> None:
         else:
             import_module(".fleet", __package__).run(settings, given["processes"])
     elif given["processes"] is not None:
-        raise click.UsageError("--processes is for the kicker alone, without a command.")
+        raise click.UsageError("--processes is only for the kicker, without a command.")
 
 
-def _said(value: Any) -> Any:
-    """The value of an option; None for an empty one or a 0, with which sqsjkr's says nothing."""
+def _none_if_empty(value: Any) -> Any:
+    """The value of an option; None if it is empty or 0, which means "not set" in sqsjkr."""
     return value or None
 
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong usage or config."""
-    # gevent would print a traceback for a Ctrl-C that arrives while it waits.
+    # Otherwise gevent prints a traceback for a Ctrl-C that arrives while it waits.
     Hub.NOT_ERROR = (*Hub.NOT_ERROR, KeyboardInterrupt)
     sys.exit(_run(sys.argv[1:]))
 
@@ -165,17 +166,17 @@ def _run(arguments: list[str]) -> int:
         code = cli.main(arguments, prog_name=NAME, standalone_mode=False, obj=settings)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads any more; what is left must not fail again when Python flushes it.
+        # The reader is gone: make sure that Python's final flush does not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (a traceback is for --log-level debug)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 (--log-level debug shows it)
         return _fail(error, debug=settings.debug)
     return code if isinstance(code, int) else 0
 
 
 def _fail(error: BaseException, *, debug: bool) -> int:
     code, line = explained(error)
-    if debug and not is_foreseen(error):
+    if debug and not is_expected(error):
         traceback.print_exception(error)
     if line:
         print(f"{NAME}: {line}", file=sys.stderr)

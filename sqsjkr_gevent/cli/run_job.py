@@ -1,4 +1,4 @@
-"""`run-job`: one job here and now, without a queue."""
+"""`run-job`: runs one job at once, without a queue."""
 
 import sys
 from pathlib import Path
@@ -17,10 +17,10 @@ from .failing import FAILED, INTERRUPTED, MISUSED, one_line
 from .loading import load
 from .settings import Settings, conf_option
 
-# The patched one goes through the hub; in a thread there is none.
+# The unpatched one: it runs in a native thread, which has no hub.
 _os_write = monkey.get_original("os", "write")
 
-#: Seconds that a job waits for its lock before that is told.
+#: Seconds that a job waits for its lock before a line says so.
 PATIENCE = 0.5
 
 
@@ -29,10 +29,10 @@ PATIENCE = 0.5
 @click.argument("file")
 @click.pass_obj
 def command(settings: Settings, /, file: str) -> int:
-    """Run the job in FILE, a message's JSON, here and now; - is standard input.
+    """Run the job in FILE, a message's JSON, at once; - is standard input.
 
-    It runs as a kicker would run it: with its environment, its limits and its lock, but without a
-    message, so nothing is throttled or retried. It prints what the job prints, and exits as it.
+    The job gets the same environment, limits and lock as in a kicker, but as there is no message,
+    it is not throttled or retried. Prints the job's output, and exits with its exit code.
     """
     config = load(settings)
     configure(str(settings.overrides.get("log__level") or "silent"), config.log.format)
@@ -41,17 +41,17 @@ def command(settings: Settings, /, file: str) -> int:
     try:
         once = Once(config, body, printed.put)
     except InvalidMessage as error:
-        _tell(f"{file}: {error}")
+        _print_note(f"{file}: {error}")
         return MISUSED
     with handled(STOP_SIGNALS, lambda number: once.stop()):
-        patience = gevent.spawn_later(PATIENCE, _tell_wait, once)
+        patience = gevent.spawn_later(PATIENCE, _report_wait, once)
         printer = gevent.spawn(_print, printed, once)
         try:
             ending = once.run()
         except Stopping:
             return INTERRUPTED
         except CannotExecute as error:
-            _tell(f"job failed: {error}")
+            _print_note(f"job failed: {error}")
             return FAILED
         finally:
             patience.kill()
@@ -63,7 +63,7 @@ def command(settings: Settings, /, file: str) -> int:
 def _exit_code(ending: Ending, seconds: float) -> int:
     if ending.outcome is Outcome.SUCCEEDED:
         return 0
-    _tell(f"job {ending.outcome.value}: {ending.reason} after {seconds:.3f} s")
+    _print_note(f"job {ending.outcome.value}: {ending.reason} after {seconds:.3f} s")
     if ending.cause in ("exit", "signal") and ending.exit_status:
         return ending.exit_status if ending.exit_status > 0 else 128 - ending.exit_status
     return INTERRUPTED if ending.cause == "stop" else FAILED
@@ -79,23 +79,24 @@ def _read(file: str) -> str:
         raise click.UsageError(f"{file}: expected UTF-8.") from None
 
 
-def _tell_wait(once: Once) -> None:
+def _report_wait(once: Once) -> None:
     while (wait := once.job_run.wait) is None:
         gevent.sleep(PATIENCE)
-    _tell(f"waits for lock {once.job_run.job.lock_id!r}, held by {wait.holder() or 'another'}")
+    lock_id, holder = once.job_run.job.lock_id, wait.holder() or "another job"
+    _print_note(f"waiting for lock {lock_id!r}, held by {holder}")
 
 
 def _print(printed: "Queue[bytes | None]", once: Once) -> None:
-    """Write what comes, by a thread: whoever reads it slowly must not keep the hub from turning."""
+    """Write the output in a thread, since a slow reader must not block the hub."""
     threads, fd = gevent.get_hub().threadpool, sys.stdout.fileno()
     while (data := printed.get()) is not None:
         if not threads.apply(_write, (fd, data)):
-            once.stop()  # Nobody reads any more.
+            once.stop()  # The reader is gone.
             return
 
 
 def _write(fd: int, data: bytes) -> bool:
-    """Write all of it; answers whether somebody takes it."""
+    """Write all data. Returns False if the reader is gone."""
     try:
         while data:
             data = data[_os_write(fd, data) :]
@@ -104,5 +105,5 @@ def _write(fd: int, data: bytes) -> bool:
     return True
 
 
-def _tell(text: str) -> None:
+def _print_note(text: str) -> None:
     print(f"sqsjkr-gevent: {one_line(text)}", file=sys.stderr, flush=True)

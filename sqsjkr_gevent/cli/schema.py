@@ -1,4 +1,4 @@
-"""`schema`: what a job may say, for programs that write or check one."""
+"""`schema`: the format of a job, for programs that write or check one."""
 
 import click
 
@@ -12,6 +12,6 @@ from .settings import conf_option
 def command() -> None:
     """Print the JSON Schema (draft 2020-12) of a message's body.
 
-    It needs no config. A body that fits it is a job that `send` sends and the kicker runs.
+    It needs no config. `send` and the kicker accept a body that matches the schema.
     """
     print_json(schema())

@@ -1,4 +1,4 @@
-"""What the options before the subcommand say. It imports little, for a quick `--help`."""
+"""The options before the subcommand. It imports little, to keep `--help` fast."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class PortType(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """A TCP port, or "any": one that is free. The config's checks tell whether it is in range."""
+    """A TCP port, or "any" for a free one. The config checks the range."""
 
     name = "port"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
-        """The number, or "any"."""
+        """Convert to a number; "any" stays."""
         if value == "any":
             return "any"
         try:
@@ -32,9 +32,9 @@ class PortType(click.ParamType):  # type: ignore[type-arg]  # generic from click
 class Settings:
     """The options that all commands share.
 
-    path: the config file, None where none was named.
-    overrides: as Config.load takes them.
-    debug: whether debug output is asked for, be it here or in the config.
+    path: the config file; None if not given.
+    overrides: as for Config.load.
+    debug: whether the log level is debug, by option or config.
     """
 
     path: str | None = None
@@ -43,12 +43,12 @@ class Settings:
 
     @property
     def file(self) -> str:
-        """The config file that is used."""
+        """The config file in use."""
         return self.path or DEFAULT_PATH
 
 
 def conf_option(command: F) -> F:
-    """Takes -c after the subcommand as well as before it."""
+    """Let a subcommand accept -c, as well as the group before it."""
 
     def remember(context: click.Context, _: click.Parameter, value: str | None) -> None:
         if value is not None:

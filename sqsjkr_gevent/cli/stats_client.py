@@ -1,4 +1,4 @@
-"""Asks the running kicker over HTTP: at the stats address of the config, TCP or a unix socket."""
+"""An HTTP client of the running kicker, at the stats address: TCP or a Unix socket."""
 
 import json
 import socket
@@ -9,25 +9,25 @@ from urllib.parse import urlencode
 from ..config import KickerSection
 from ..errors import ConfigError, SqsjkrError
 
-#: Seconds that the kicker may take to answer.
+#: Seconds within which the kicker must answer.
 ANSWER_WITHIN = 10.0
 
-#: Where a kicker that listens on all addresses is asked.
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (it is not bound to)
+#: The address to connect to if the kicker listens on all addresses.
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 (nothing is bound)
 
-_HINT = "is it running? `sqsjkr-gevent check` says more"
+_HINT = "is it running? `sqsjkr-gevent check` shows more"
 
 
 class NoAnswer(SqsjkrError):
-    """Nobody answers, or somebody who is no kicker."""
+    """Nothing answers, or something that is not a kicker."""
 
 
 class NotFound(SqsjkrError):
-    """The kicker knows nothing of it."""
+    """The kicker does not know what was requested."""
 
 
 def connect(section: KickerSection, within: float) -> socket.socket:
-    """A connection to the stats address, whose steps may take `within` seconds each."""
+    """Connect to the stats address. within: seconds for each socket operation."""
     if section.stats_socket is None:
         return socket.create_connection((_host(section), section.port), timeout=within)
     connection = socket.socket(socket.AF_UNIX)
@@ -41,51 +41,51 @@ def connect(section: KickerSection, within: float) -> socket.socket:
 
 
 class StatsClient:
-    """The kicker of a config. Raises ConfigError where the config does not say where it is.
+    """A client of the config's kicker. Raises ConfigError if the config lacks its address.
 
-    within: seconds that each answer may take.
+    within: seconds within which the kicker must answer.
     """
 
     def __init__(self, section: KickerSection, *, within: float = ANSWER_WITHIN) -> None:
         self._section = section
         self._within = within
-        self.address = section.stats_socket or f"{section.stats_host}:{section.stats_port}"
+        self.address = section.stats_address
         if section.stats_socket is None and section.stats_port == "any":
             raise ConfigError(
-                'kicker.stats_port is "any": name that of the running kicker by --stats-port'
+                'kicker.stats_port is "any": give the port of the running kicker with --stats-port'
             )
 
     def get(self, path: str, **query: object) -> dict[str, Any]:
-        """The JSON object there; what is None in the query is left out.
+        """Get the JSON object at a path; query values of None are left out.
 
-        Raises NoAnswer, NotFound, and SqsjkrError with what the kicker says is wrong.
+        Raises NoAnswer, NotFound, and SqsjkrError with the kicker's error message.
         """
         given = {name: value for name, value in query.items() if value is not None}
-        status, body = self._ask(f"{path}?{urlencode(given)}" if given else path)
+        status, body = self._request(f"{path}?{urlencode(given)}" if given else path)
         try:
             answer = json.loads(body)
         except ValueError:
             answer = None
-        told = str(answer["error"]) if isinstance(answer, dict) and "error" in answer else None
+        error = str(answer["error"]) if isinstance(answer, dict) and "error" in answer else None
         if status == 401:
             raise SqsjkrError(
-                f"the kicker at {self.address} wants another token: set kicker.stats_token to that "
-                f"with which it was started"
+                f"the kicker at {self.address} requires another token: set kicker.stats_token to "
+                f"the one it was started with"
             )
-        if status == 404 and told is not None:
-            raise NotFound(told)
-        if told is not None:
-            raise SqsjkrError(f"the kicker at {self.address} says: {told}")
+        if status == 404 and error is not None:
+            raise NotFound(error)
+        if error is not None:
+            raise SqsjkrError(f"the kicker at {self.address} reports: {error}")
         if status != 200 or not isinstance(answer, dict):
-            raise NoAnswer(f"what answers at {self.address} is no kicker of this version")
+            raise NoAnswer(f"the server at {self.address} is not a kicker of this version")
         return answer
 
-    def _ask(self, path: str) -> tuple[int, bytes]:
+    def _request(self, path: str) -> tuple[int, bytes]:
         connection = _Connection(self._section, self._within)
         try:
             connection.request("GET", path, headers=self._headers())
-            answer: HTTPResponse = connection.getresponse()
-            return answer.status, answer.read()
+            response: HTTPResponse = connection.getresponse()
+            return response.status, response.read()
         except (OSError, HTTPException) as error:
             raise NoAnswer(f"no kicker answers at {self.address} ({error}): {_HINT}") from error
         finally:
@@ -97,7 +97,7 @@ class StatsClient:
 
 
 class _Connection(HTTPConnection):
-    """HTTP at the stats address, whatever kind that is."""
+    """An HTTP connection to the stats address, TCP or Unix socket."""
 
     def __init__(self, section: KickerSection, within: float) -> None:
         super().__init__("localhost" if section.stats_socket else _host(section))

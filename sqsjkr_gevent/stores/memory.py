@@ -141,7 +141,7 @@ class Backend:
     def check_visible(self) -> None:
         """See backend.Backend."""
         raise ConfigError(
-            "the backend of [locker] is memory: these locks live in the kicker's process; see "
+            "the backend of [locker] is memory: the locks are in the kicker's process; use "
             "`sqsjkr-gevent status`"
         )
 

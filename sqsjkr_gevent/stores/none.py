@@ -6,7 +6,7 @@ from .locker import NoLocker
 from .throttler import NoThrottler
 
 #: What the lack of locks means, for people.
-NEVER_LOCKED = "no job is ever locked: the backend of [locker] is none"
+NO_LOCKS = "there are no locks: the backend of [locker] is none"
 
 
 class Backend:
@@ -25,7 +25,7 @@ class Backend:
 
     def check_visible(self) -> None:
         """See backend.Backend."""
-        raise ConfigError(NEVER_LOCKED)
+        raise ConfigError(NO_LOCKS)
 
     def check(self) -> str:
         """See backend.Backend."""

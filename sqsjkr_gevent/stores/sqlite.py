@@ -241,7 +241,7 @@ class Backend:
         """See backend.Backend."""
         path = Path(self._config.locker.table)
         if not path.exists():
-            raise StartError(f"{path.absolute()} is not there: no kicker has used it")
+            raise StartError(f"{path.absolute()} does not exist: no kicker has used it")
 
     def check(self) -> str:
         """See backend.Backend."""

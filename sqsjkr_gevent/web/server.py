@@ -28,10 +28,7 @@ class StatsServer:
 
     def __init__(self, app: Flask, section: KickerSection) -> None:
         self._path = section.stats_socket
-        if self._path is None:
-            listener = _listen_tcp(section.stats_host, section.port)
-        else:
-            listener = _listen_unix(self._path)
+        listener = _listen_tcp(section) if self._path is None else _listen_unix(self._path)
         self.address = listener.getsockname()
         self._server = serving(listener, app)
 
@@ -46,10 +43,10 @@ class StatsServer:
             Path(self._path).unlink(missing_ok=True)
 
 
-def _listen_tcp(host: str, port: int) -> socket.socket:
+def _listen_tcp(section: KickerSection) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            section.stats_host, section.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,7 +56,7 @@ def _listen_tcp(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         raise StartError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; "
+            f"cannot listen on {section.stats_address}: {error.strerror or error}; "
             f"set kicker.stats_host and kicker.stats_port, or --stats-port"
         ) from error
     return listener

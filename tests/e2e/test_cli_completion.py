@@ -51,7 +51,7 @@ def test_commands_options_and_choices_complete(words: str, expected: list[str]) 
 
 def test_zsh_and_fish_get_the_descriptions_as_well() -> None:
     """They show them beside the names."""
-    about = "Look at the dead-letter queue; send its messages again, or delete them."
+    about = "Show the dead-letter queue; send its messages again, or delete them."
     assert ["plain", "dlq", about] == completed("sqsjkr-gevent dl", "zsh")
     assert any("dlq" in line and about in line for line in completed("sqsjkr-gevent dl", "fish"))
 

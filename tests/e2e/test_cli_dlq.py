@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kickers import DEADLINE, settings, toml
-from sqsjkr_gevent.aws.batches import BATCH_BYTES
+from sqsjkr_gevent.aws.batches import MAX_BATCH_BYTES
 from sqsjkr_gevent.aws.dead_letter import attributes_of
 from sqsjkr_gevent.aws.dead_letters import MAX_STALE, DeadLetters
 from waiting import eventually
@@ -234,7 +234,7 @@ def test_a_redriven_message_has_the_attributes_that_had_to_be_packed(dlq: Any, q
 def test_all_are_redriven_in_batches_also_long_ones(dlq: Any, queue: Any) -> None:
     """Ten of these are more than a batch may weigh."""
     for number in range(23):
-        given_up(queue, {"command": f"echo {number}", "long": "x" * (BATCH_BYTES // 5)})
+        given_up(queue, {"command": f"echo {number}", "long": "x" * (MAX_BATCH_BYTES // 5)})
     done = dlq("redrive", "--all")
     assert (0, "23 redriven\n", "") == (done.returncode, done.stdout, done.stderr)
     assert queue.dead_letters.is_empty()
@@ -355,7 +355,7 @@ def test_the_dead_letter_queue_of_the_config_is_the_one(
         toml(settings(aws, queue, sqs={"dead_letter_queue": other.name}))
     )
     other.send("x")
-    assert ["not said"] == [one["reason"] for one in json.loads(dlq("--json").stdout)]
+    assert ["unknown"] == [one["reason"] for one in json.loads(dlq("--json").stdout)]
 
 
 @with_dead_letters

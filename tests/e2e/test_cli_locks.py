@@ -15,7 +15,7 @@ import pytest
 
 from gates import Gate
 from kickers import DEADLINE, settings, toml
-from sqsjkr_gevent.cli.locks.lapsed import Left, end_lapsed
+from sqsjkr_gevent.cli.locks.lapsed import Leftover, free_lapsed
 from sqsjkr_gevent.cli.locks.watch import Alive, watch_lapse
 from sqsjkr_gevent.stores import Holder, ListedLocker
 from sqsjkr_gevent.stores.dynamodb import DynamoDBLocker
@@ -164,7 +164,7 @@ def test_a_holder_that_renews_keeps_its_lock_unless_it_is_forced(
     assert file_locker.holder("L") is not None
     forced = locks(config, "release", "L", "--yes", "--force")
     assert 0 == forced.returncode, forced.stderr
-    assert forced.stdout.startswith("lock 'L' is released; if its holder lives")
+    assert forced.stdout.startswith("lock 'L' is released; if its holder is alive")
     assert None is file_locker.holder("L")
     stop()
 
@@ -199,7 +199,7 @@ def test_a_terminal_sees_how_long_it_takes(
     seen = os.read(ours, 100_000).decode()
     os.close(ours)
     assert (0, "lock 'L' is released\n") == (done.returncode, done.stdout), seen
-    assert "Release it, if nobody renews it within 5s? [y/N]" in seen
+    assert "Release it, if it is not renewed within 5s? [y/N]" in seen
     assert "4 s to go" in seen
 
 
@@ -242,12 +242,12 @@ def test_a_lock_of_sqsjkr_is_released_with_a_warning(
 @pytest.mark.parametrize(
     ("backend", "arguments", "code", "said"),
     [
-        ("none", [], 0, "no job is ever locked"),
-        ("none", ["release", "L", "--yes"], 2, "no job is ever locked"),
+        ("none", [], 0, "there are no locks"),
+        ("none", ["release", "L", "--yes"], 2, "there are no locks"),
         ("memory", [], 2, "`sqsjkr-gevent status`"),
         ("memory", ["release", "L", "--yes"], 2, "in the kicker's process"),
-        ("custom_locker:Custom", [], 2, "does not say who holds its locks"),
-        ("sqlite", [], 1, "is not there: no kicker has used it"),
+        ("custom_locker:Custom", [], 2, "cannot list its locks"),
+        ("sqlite", [], 1, "does not exist: no kicker has used it"),
         ("dynamodb", [], 1, "`sqsjkr-gevent init`"),
     ],
 )
@@ -317,8 +317,8 @@ def test_what_a_killed_kicker_left_is_no_obstacle_to_sqsjkr_any_more(
     done = locks(config, "release", "--ours-lapsed", "-y")
     assert 0 == done.returncode, done.stderr
     assert [
-        "2 of 4 ended",
-        f"job {job_id} is forgotten: its message, once redelivered, is a new one",
+        "2 of 4 released",
+        f"job {job_id} is forgotten: its message counts as new when redelivered",
         "lock 'L' is released",
     ] == sorted(done.stdout.splitlines())
     alone = [line for line in done.stderr.splitlines() if line.endswith("left alone")]
@@ -337,7 +337,7 @@ def test_what_a_killed_kicker_left_is_no_obstacle_to_sqsjkr_any_more(
     assert [] == living.lines("lease lost")
     again = locks(config, "release", "--ours-lapsed", "-y")
     assert (0, "") == (again.returncode, again.stdout)
-    assert "no kicker of ours holds a lock" in again.stderr
+    assert "no sqsjkr-gevent kicker holds a lock" in again.stderr
 
 
 @pytest.mark.parametrize(
@@ -352,18 +352,18 @@ def test_which_locks_are_meant_must_be_said(locks: Any, config: Any, arguments: 
 
 def test_each_lapsed_one_is_ended_after_its_own_lease() -> None:
     """A lease of hours keeps nobody from taking the others."""
-    clock, ended = Clock(0.0), []
+    clock, freed = Clock(0.0), []
 
-    def left(name: str, lease: float, lives: bool) -> Left:
-        return Left(what=name, owner="a", lease=lease, ended="", end=lambda: not lives)
+    def left(name: str, lease: float, lives: bool) -> Leftover:
+        return Leftover(what=name, owner="a", lease=lease, freed_text="", free=lambda: not lives)
 
     def sleep(seconds: float) -> None:
         clock.now += seconds
 
     all_ = [left("long", 60.0, False), left("lives", 5.0, True), left("short", 5.5, False)]
-    for one, gone in end_lapsed(all_, lambda wait: None, clock=clock, sleep=sleep):
-        ended.append((one.what, gone, clock.now))
-    assert [("lives", False, 5.0), ("short", True, 5.5), ("long", True, 60.0)] == ended
+    for one, is_free in free_lapsed(all_, lambda wait: None, clock=clock, sleep=sleep):
+        freed.append((one.what, is_free, clock.now))
+    assert [("lives", False, 5.0), ("short", True, 5.5), ("long", True, 60.0)] == freed
 
 
 class Scripted:
@@ -413,8 +413,8 @@ def test_a_lock_that_is_given_back_while_it_is_watched_needs_no_release() -> Non
     ("changed", "said"),
     [
         ({"version": 2}, "held by a, which renews it"),
-        ({"owner": "b"}, "passed on to b"),
-        ({"owner": None, "version": None, "lease": None}, "passed on to a sqsjkr host"),
+        ({"owner": "b"}, "is now held by b"),
+        ({"owner": None, "version": None, "lease": None}, "is now held by a sqsjkr host"),
     ],
 )
 def test_any_change_of_the_row_is_a_sign_of_life(changed: dict[str, Any], said: str) -> None:

@@ -10,7 +10,7 @@ from botocore.exceptions import ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sqsjkr_gevent.aws.batches import BATCH_BYTES, batches
+from sqsjkr_gevent.aws.batches import MAX_BATCH_BYTES, batches
 from sqsjkr_gevent.aws.provision import dead_letter_name
 from sqsjkr_gevent.cli.argv import GO_OPTIONS, with_two_dashes
 from sqsjkr_gevent.cli.check.host import open_files, times
@@ -69,7 +69,7 @@ def test_nothing_of_a_subcommand_is_rewritten(words: list[str]) -> None:
                 "check account.region, account.endpoint_url and the network"
             ),
         ),
-        (RuntimeError("odd"), 1, "RuntimeError: odd (--log-level debug shows where)"),
+        (RuntimeError("odd"), 1, "RuntimeError: odd (use --log-level debug for a traceback)"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(error: BaseException, code: int, text: str) -> None:
@@ -77,7 +77,7 @@ def test_an_error_is_one_line_and_an_exit_code(error: BaseException, code: int, 
     assert (code, text) == explained(error)
 
 
-@given(st.lists(st.integers(1, BATCH_BYTES + 10), max_size=40), st.integers(1, 10))
+@given(st.lists(st.integers(1, MAX_BATCH_BYTES + 10), max_size=40), st.integers(1, 10))
 def test_batches_keep_to_both_limits_and_the_order(sizes: list[int], limit: int) -> None:
     """SQS refuses a whole batch that is too long."""
     lines = [Line(number, "é" * (size // 2)) for number, size in enumerate(sizes)]
@@ -86,7 +86,7 @@ def test_batches_keep_to_both_limits_and_the_order(sizes: list[int], limit: int)
     for batch in made:
         length = sum(len(line.body.encode()) for line in batch)
         assert len(batch) <= limit
-        assert length <= BATCH_BYTES or len(batch) == 1
+        assert length <= MAX_BATCH_BYTES or len(batch) == 1
 
 
 def test_lines_are_numbered_as_editors_number_them() -> None:
@@ -97,7 +97,7 @@ def test_lines_are_numbered_as_editors_number_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", ["\udcff", '{"command":"' + "x" * sender.MESSAGE_BYTES + '"}', "{}"]
+    "body", ["\udcff", '{"command":"' + "x" * sender.MAX_MESSAGE_BYTES + '"}', "{}"]
 )
 def test_what_no_queue_takes_is_refused(body: str) -> None:
     """Bytes that are no UTF-8, more than a message holds, no command."""
@@ -248,7 +248,7 @@ def test_local_mode_writes_over_its_own_config_only(tmp_path: Path) -> None:
         config = Config.load(path)
         assert (endpoint, trigger) == (config.account.endpoint_url, config.kicker.life_time_trigger)
     path.write_text("[account]\n")
-    with pytest.raises(ConfigError, match="name another"):
+    with pytest.raises(ConfigError, match="use another directory"):
         write_config(tmp_path, endpoint, {}, {})
     assert "[account]\n" == path.read_text()
 

@@ -78,7 +78,7 @@ def test_it_waits_for_the_lock_of_its_job_and_says_so(run_job, queue, table, aws
     name = kicker.says("started")["name"]
     process = run_job({"command": "echo ran $SQSJKR_LOCK_TOKEN", "lock_id": "L"})
     line = process.stderr.readline()
-    assert f"waits for lock 'L', held by {name}:" in line
+    assert f"waiting for lock 'L', held by {name}:" in line
     gate.open()
     out, _ = process.communicate(timeout=DEADLINE)
     assert (0, "ran ") == (process.returncode, out[:4])

@@ -235,7 +235,7 @@ def test_where_no_kicker_runs_all_say_so(place: Place, command: str) -> None:
     server.shutdown()
     server.server_close()
     assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
-    assert "is no kicker" in done.stderr
+    assert "is not a kicker" in done.stderr
 
 
 def ended(place: Place, count: int) -> list[dict[str, Any]]:
@@ -283,7 +283,7 @@ def test_history_tells_how_jobs_ended(place: Place, kept: str) -> None:
     for other in ("gone?x=%2F", "gone/..", ".."):
         gone = place.run("history", "show", other)
         assert (1, "", 1) == (gone.returncode, gone.stdout, len(gone.stderr.splitlines()))
-        assert f"no end of a job {other} is known" in gone.stderr
+        assert f"job {other} is not in the history" in gone.stderr
 
 
 @pytest.mark.slow
@@ -303,7 +303,7 @@ def test_a_history_file_that_is_not_there_is_an_error_and_is_not_made(place: Pla
     place.config["history"] = {"path": str(path)}
     done = place.run("history")
     assert (1, "", 1) == (done.returncode, done.stdout, len(done.stderr.splitlines()))
-    assert f"{path} is not there" in done.stderr
+    assert f"{path} does not exist" in done.stderr
     assert not path.exists()
 
 
@@ -343,10 +343,10 @@ def test_drain_stops_the_kicker_and_waits_for_what_runs(place: Place) -> None:
     flag.touch()
     out, err = draining.communicate(timeout=DEADLINE)
     assert 0 == draining.returncode, err
-    assert [f"sqsjkr-gevent: the kicker, process {kicker.pid}, was told to stop"] == [
+    assert [f"sqsjkr-gevent: the kicker, process {kicker.pid}, is stopping"] == [
         line.partition(";")[0] for line in err.splitlines()
     ]
-    assert "what runs may take 20s to end" in err
+    assert "running jobs have 20s to finish" in err
     *shown, last = out.splitlines()
     assert f"the kicker, process {kicker.pid}, has stopped" == last
     assert ["still     1 running, 0 waiting", "", "running"] == shown[:3]
@@ -458,10 +458,10 @@ def refused(place: Place, pretender: Pretender) -> str:
     ("changed", "said"),
     [
         ({"host": "web-9"}, "runs on web-9, as process"),
-        ({}, "none of this host's own processes"),
-        ({"main_pid": 2**22 + 1, "processes": []}, "none of this host's own processes"),
-        ({"main_pid": 0}, "names no process"),
-        ({"main_pid": -1}, "names no process"),
+        ({}, "that process does not listen there"),
+        ({"main_pid": 2**22 + 1, "processes": []}, "that process does not listen there"),
+        ({"main_pid": 0}, "its pid is"),
+        ({"main_pid": -1}, "its pid is"),
     ],
 )
 @pytest.mark.slow

@@ -138,10 +138,10 @@ def test_its_options_are_in_the_config_it_writes(local: Any, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "code", "text"),
     [
-        (("-c", "conf.toml", "local"), 2, "leave out --conf"),
-        (("--profile", "p", "local"), 2, "leave out --conf"),
+        (("-c", "conf.toml", "local"), 2, "omit --conf"),
+        (("--profile", "p", "local"), 2, "omit --conf"),
         (("local", "--max-concurrent-num", "-1"), 2, "kicker.max_concurrent_num"),
-        (("local", "--dir", "."), 2, "conf.toml: is there already"),
+        (("local", "--dir", "."), 2, "conf.toml: exists"),
     ],
 )
 def test_what_local_mode_refuses(

@@ -60,7 +60,7 @@ def test_the_process_that_has_the_socket_listens(
 def test_of_a_socket_file_the_one_listens_that_called_listen(tmp_path: Path) -> None:
     """Also where it has the same name as another one's."""
     kicker = section(stats_socket=str(tmp_path / "stats.sock"))
-    with pytest.raises(SqsjkrError, match="no kicker answers"):
+    with pytest.raises(SqsjkrError, match="no longer answers"):
         require_listener(kicker, os.getpid())
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "stats.sock"))
@@ -92,7 +92,7 @@ def test_where_nobody_tells_only_root_is_refused(
     with listener("127.0.0.1") as port:
         kicker = section(stats_port=port)
         monkeypatch.setattr(os, "geteuid", lambda: 0)
-        with pytest.raises(SqsjkrError, match="does not tell who listens"):
+        with pytest.raises(SqsjkrError, match="does not show which process listens"):
             require_listener(kicker, 1)
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
         require_listener(kicker, 1)

@@ -1,4 +1,4 @@
-"""`check`: is everything there that the config names, and does it fit?"""
+"""`check`: checks that everything the config names exists and fits together."""
 
 from .command import command
 

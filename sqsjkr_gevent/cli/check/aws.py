@@ -1,4 +1,4 @@
-"""`check`: who we are at AWS, and whether our clocks agree."""
+"""`check`: the AWS credentials, and the difference between the clocks."""
 
 import time
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from ...aws import CallError, Client, Session
 from ...config import AccountSection
 from .findings import Finding, fail, ok, warn
 
-#: Seconds that the clocks may differ; a life_time counts from SQS's clock by this host's.
+#: Seconds by which the clocks may differ. A life_time starts by SQS's clock, ends by this host's.
 MAX_SKEW = 5.0
 
 
 def credentials(session: Session, account: AccountSection) -> Iterator[Finding]:
-    """Where the credentials come from; never what they are."""
+    """Report where the credentials come from, never the credentials."""
     found = session.get_credentials()
     if found is None:
         yield fail(
@@ -26,23 +26,23 @@ def credentials(session: Session, account: AccountSection) -> Iterator[Finding]:
 
 
 def clock(sqs: Client) -> Iterator[Finding]:
-    """How far this host's clock is from the service's."""
-    asked = time.time()
+    """Compare this host's clock with the service's."""
+    sent_at = time.time()
     try:
         answer = sqs.call("list_queues", MaxResults=1)
     except CallError as error:
         answer = getattr(error, "response", {})
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     if date is None:
-        return  # No answer at all: the look at the queue says so.
-    answered = time.time()
-    told = parsedate_to_datetime(date).timestamp()
-    # The date is cut to whole seconds, and was written between the two looks at our clock.
-    skew = max(asked - (told + 1), told - answered, 0.0)
+        return  # No response: the check of the queue reports that.
+    received_at = time.time()
+    dated_at = parsedate_to_datetime(date).timestamp()
+    # The date is truncated to whole seconds, and was written between the request and the response.
+    skew = max(sent_at - (dated_at + 1), dated_at - received_at, 0.0)
     if skew > MAX_SKEW:
         yield warn(
             "clock",
-            f"this host's is {skew:.0f} s off: set it, for life_time counts from the service's",
+            f"this host's is {skew:.0f} s off: correct it, since life_time starts by the service's",
         )
     else:
         yield ok("clock", "agrees with the service's")

@@ -1,4 +1,4 @@
-"""What `check` finds, one line each."""
+"""The findings of `check`, one line each."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ _COLOURS = {OK: "green", WARN: "yellow", FAIL: "red"}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """level: OK; WARN, it works but not as one would want; FAIL, the kicker will not work.
+    """A result of a check.
 
-    what: what was looked at. text: what it is; unless all is well with what to do at its end.
+    level: OK; WARN: the kicker works, but not as well as it could; FAIL: it does not work.
+    what: what was checked. text: the result; for WARN and FAIL, followed by what to do.
     """
 
     level: str
@@ -25,25 +26,25 @@ class Finding:
 
 
 def ok(what: str, text: str) -> Finding:
-    """All is well."""
+    """A finding of level OK."""
     return Finding(OK, what, text)
 
 
 def warn(what: str, text: str) -> Finding:
-    """It works, but not as one would want."""
+    """A finding of level WARN."""
     return Finding(WARN, what, text)
 
 
 def fail(what: str, text: str) -> Finding:
-    """The kicker will not work."""
+    """A finding of level FAIL."""
     return Finding(FAIL, what, text)
 
 
-def show(findings: Iterable[Finding]) -> bool:
-    """Print each as it is found; answer whether none of them failed."""
-    fine = True
+def print_findings(findings: Iterable[Finding]) -> bool:
+    """Print each finding as it comes. Returns whether there was no FAIL."""
+    is_fine = True
     for finding in findings:
         level = click.style(f"{finding.level:<4}", fg=_COLOURS[finding.level])
         click.echo(f"{level}  {finding.what}: {finding.text}")
-        fine = fine and finding.level != FAIL
-    return fine
+        is_fine = is_fine and finding.level != FAIL
+    return is_fine

@@ -1,4 +1,4 @@
-"""`check`: this host, and the times of the config that belong together."""
+"""`check`: this host, and durations of the config that depend on each other."""
 
 import os
 import socket
@@ -12,75 +12,76 @@ from ...errors import SqsjkrError
 from ..stats_client import StatsClient
 from .findings import Finding, fail, ok, warn
 
-#: Seconds that a lost lease leaves for the kill beside the grace itself.
+#: Seconds beyond kill_grace that a lease needs, for a job to be killed before it lapses.
 SLACK = 5.0
 
-#: Seconds that whoever listens on the stats address may take to answer.
+#: Seconds within which the server at the stats address must answer.
 ANSWER_WITHIN = 3.0
 
 
 def times(config: Config) -> Iterator[Finding]:
-    """Durations that are fine alone, but not together."""
+    """Check durations that are valid alone, but not together."""
     kicker, wait = config.kicker, config.sqs.wait_time
     if kicker.shutdown_timeout < wait:
         yield warn(
             "kicker.shutdown_timeout",
-            f"{format_duration(kicker.shutdown_timeout)} is less than sqs.wait_time: a stop "
-            f"cannot wait for polls under way; set {format_duration(wait)} or more",
+            f"{format_duration(kicker.shutdown_timeout)} is less than sqs.wait_time: a stopping "
+            f"kicker cannot wait for its polls; set {format_duration(wait)} or more",
         )
     leases = [("sqs.visibility_timeout", config.sqs.visibility_timeout)]
     if config.locker.backend != "none":
         leases.append(("locker.lease", config.locker.lease))
     for name, seconds in leases:
-        least = kicker.kill_grace + SLACK
-        if seconds < least:
+        minimum = kicker.kill_grace + SLACK
+        if seconds < minimum:
             yield warn(
                 name,
                 f"{format_duration(seconds)} leaves a job less than kill_grace when a lease is "
-                f"lost; set {format_duration(least)} or more",
+                f"lost; set {format_duration(minimum)} or more",
             )
 
 
 def open_files(config: Config, limit: int | None) -> Iterator[Finding]:
-    """Whether a limit of descriptors has room for all jobs; it is of the shell that asks."""
+    """Check whether a limit of descriptors, that of this process, is enough for all jobs."""
     jobs = config.kicker.max_concurrent_num
     needed = descriptors.needed(jobs, config.sqs.receivers)
     if limit is not None and limit < needed:
         yield warn(
             "open files",
-            f"a limit of {limit} descriptors has no room for kicker.max_concurrent_num = {jobs}: "
-            f"set {needed} or more, by `ulimit -n` or LimitNOFILE=",
+            f"a limit of {limit} descriptors is too low for kicker.max_concurrent_num = {jobs}: "
+            f"set {needed} or more, with `ulimit -n` or LimitNOFILE=",
         )
 
 
 def stats_address(section: KickerSection) -> Iterator[Finding]:
-    """Whether the kicker can listen there."""
-    place = section.stats_socket or f"{section.stats_host}:{section.stats_port}"
+    """Check whether the kicker can listen on its stats address."""
+    address = section.stats_address
     try:
-        taken = _is_taken(section)
+        is_taken = _is_taken(section)
     except OSError as error:
-        yield fail("stats", f"cannot listen on {place}: {error.strerror or error}; name another")
+        reason = error.strerror or error
+        yield fail("stats", f"cannot listen on {address}: {reason}; set another address")
         return
-    if not taken:
-        yield ok("stats", f"{place} is free")
+    if not is_taken:
+        yield ok("stats", f"{address} is free")
     elif _is_kicker(section):
-        yield warn("stats", f"a kicker is running on {place}: a second one needs another address")
+        yield warn("stats", f"a kicker is running on {address}: a second one needs another address")
     else:
-        yield fail("stats", f"{place} is in use: set kicker.stats_port or kicker.stats_socket")
+        yield fail("stats", f"{address} is in use: set kicker.stats_port or kicker.stats_socket")
 
 
 def access(section: KickerSection) -> Iterator[Finding]:
-    """Who can look."""
+    """Check whether reading the stats from other hosts needs a token."""
     if section.is_open:
         yield warn(
             "stats access",
-            f"whoever reaches {section.stats_host} can read commands and outputs: set "
+            f"anyone who can reach {section.stats_host} can read commands and outputs: set "
             f"kicker.stats_token",
         )
 
 
 def history(section: HistorySection) -> Iterator[Finding]:
-    """Whether ends can be kept."""
+    """Check whether the history file can be written."""
     if section.path is None:
         return
     path = Path(section.path)
@@ -114,7 +115,7 @@ def _is_taken(section: KickerSection) -> bool:
 
 
 def _is_kicker(section: KickerSection) -> bool:
-    """Whether the one who listens answers as a kicker does."""
+    """Whether the listening server answers like a kicker."""
     try:
         return "idle_worker" in StatsClient(section, within=ANSWER_WITHIN).get("/stats/metrics")
     except SqsjkrError:

@@ -1,4 +1,4 @@
-"""`check`: the queue, its dead-letter queue, and what it is allowed to do with them."""
+"""`check`: the queue, its dead-letter queue, and the permissions for them."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,12 @@ from ...duration import format_duration
 from .findings import Finding, fail, ok, warn
 from .rights import rights
 
-#: A message that was received as often as this goes to the dead-letter queue; fewer is too few,
-#: for a job that goes back was received, too.
+#: The smallest sensible maxReceiveCount: a job that is only returned also counts as received.
 MIN_RECEIVES = 10
 
 
 def queue(config: Config, sqs: Client) -> Iterator[Finding]:
-    """All about the queue. Raises what botocore raises."""
+    """Check the queue and its dead-letter queue. Raises botocore's errors."""
     name, owner = config.sqs.queue_name, config.account.id
     url = _url(sqs, name, owner)
     if url is None:
@@ -41,7 +40,7 @@ def _missing(config: Config) -> Finding:
     return fail(
         f"queue {config.sqs.queue_name!r}",
         f"not in account {config.account.id}, region {config.account.region}: correct them, "
-        f"or create it with `sqsjkr-gevent init`",
+        f"or create the queue with `sqsjkr-gevent init`",
     )
 
 
@@ -55,7 +54,7 @@ def _url(sqs: Client, name: str, owner: str) -> str | None:
 
 
 def _attributes(sqs: Client, url: str) -> dict[str, str] | None:
-    """All of them; None where nobody may ask."""
+    """All attributes; None if reading them is denied."""
     try:
         return queue_attributes(sqs, url)
     except CallError as error:
@@ -69,9 +68,9 @@ def _settings(config: Config, what: str, attributes: dict[str, str]) -> Iterator
     kind = "FIFO" if attributes.get("FifoQueue") == "true" else "standard"
     yield ok(
         what,
-        f"{kind}, keeps messages for {format_duration(retention)}; the kicker hides them for "
-        f"{format_duration(config.sqs.visibility_timeout)}, whatever the queue's own "
-        f"{attributes.get('VisibilityTimeout')} s",
+        f"{kind}, keeps messages for {format_duration(retention)}; visibility timeout "
+        f"{format_duration(config.sqs.visibility_timeout)}, set by the kicker, instead of the "
+        f"queue's {attributes.get('VisibilityTimeout')} s",
     )
     yield from _retention(config, retention)
 
@@ -85,8 +84,8 @@ def _retention(config: Config, retention: float) -> Iterator[Finding]:
     if remembered is not None and remembered < retention:
         yield warn(
             "throttler.retention",
-            f"{format_duration(remembered)} is less than messages live: a done job could be run "
-            f"again; leave it out",
+            f"{format_duration(remembered)} is less than the queue's retention period: a done job "
+            f"could run again; remove this key",
         )
 
 
@@ -117,8 +116,8 @@ def _dead_letters(
     if receives is not None and receives < MIN_RECEIVES:
         yield warn(
             "maxReceiveCount",
-            f"{receives} is few: jobs that only went back count, too; set 20 or so in the "
-            f"queue's RedrivePolicy",
+            f"{receives} is low, since returned jobs count too: set about 20 in the queue's "
+            f"RedrivePolicy",
         )
 
 
@@ -126,7 +125,7 @@ def _dead_letter_queue(
     what: str, attributes: dict[str, str], its: dict[str, str]
 ) -> Iterator[Finding]:
     if its.get("FifoQueue") != attributes.get("FifoQueue"):
-        yield fail(what, "it and the queue must both be FIFO, or neither: name another one")
+        yield fail(what, "it and the queue must both be FIFO, or neither: set another one")
         return
     its_retention = _kept(its)
     kept = f"keeps messages for {format_duration(its_retention)}"
@@ -134,7 +133,7 @@ def _dead_letter_queue(
         # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-dead-letter-queues.html
         yield warn(
             what,
-            f"{kept} since they were first sent, not longer than the queue: set its "
+            f"{kept} after they were first sent, no longer than the queue does: set its "
             f"MessageRetentionPeriod to 14 days",
         )
     else:

@@ -1,4 +1,4 @@
-"""`check`: what this identity may do, and what it costs where it may not."""
+"""`check`: the permissions of this identity, and the effect of missing ones."""
 
 from collections.abc import Iterable, Iterator
 
@@ -8,17 +8,17 @@ from .findings import Finding, fail, ok, warn
 
 
 def rights(client: Client, wanted: Iterable[Right], where: str, of: str) -> Iterator[Finding]:
-    """One finding for each. where: the queue's URL or the table's name. of: as people call it.
+    """One finding per permission. where: the queue's URL or the table's name. of: a readable name.
 
-    Raises what botocore raises.
+    Raises botocore's errors.
     """
     for right in wanted:
         name = right.action.partition(":")[2]
         what = f"{name} on {of}"
         if right.operation is None:
-            yield ok(what, f"not tried, for it would change something; without it {right.lack}")
+            yield ok(what, f"not tried, since it would change data; without it {right.lack}")
         elif is_allowed(client, right, where):
             yield ok(what, "allowed")
         else:
-            tell = fail if right.needed else warn
-            yield tell(what, f"denied, so {right.lack}: allow {right.action}")
+            finding = fail if right.needed else warn
+            yield finding(what, f"denied, so {right.lack}: allow {right.action}")

@@ -1,4 +1,4 @@
-"""`check`: the stores of locks and job states; with DynamoDB, their tables."""
+"""`check`: the stores of locks and job states, and their DynamoDB tables."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,11 +20,11 @@ from ...stores import Stores, is_custom
 from .findings import Finding, fail, ok, warn
 from .rights import rights
 
-_OTHER = "name another one with --lock-table, or create one with `sqsjkr-gevent init`"
+_OTHER = "set another one with --lock-table, or create one with `sqsjkr-gevent init`"
 
 
 def store_findings(config: Config, session: Session, dynamodb: Client) -> Iterator[Finding]:
-    """All about the stores. Raises what botocore raises, ConfigError, StartError, StoreError."""
+    """Check the stores. Raises botocore's errors, ConfigError, StartError and StoreError."""
     stores = Stores(config, session, unobserved)
     for section, backend, make in (
         ("locker", config.locker.backend, stores.locker),
@@ -32,7 +32,7 @@ def store_findings(config: Config, session: Session, dynamodb: Client) -> Iterat
     ):
         if is_custom(backend):
             make()
-            yield ok(section, f"{backend!r} can be made")
+            yield ok(section, f"{backend!r} can be created")
         else:
             yield ok(section, stores.backend(backend).check())
     for name in tables(config):
@@ -54,7 +54,7 @@ def _table(dynamodb: Client, name: str) -> Iterator[Finding]:
             yield _other_shape(what)
             return
         if table["TableStatus"] not in ("ACTIVE", "UPDATING"):
-            yield fail(what, f"it is {table['TableStatus']}: wait until it is ACTIVE")
+            yield fail(what, f"its status is {table['TableStatus']}: wait until it is ACTIVE")
             return
         yield ok(what, "keys Id, Type")
         yield _index(table, what)
@@ -80,7 +80,7 @@ def _index(table: dict[str, Any], what: str) -> Finding:
     if indexes.get(INDEX) == INDEX_KEYS:
         return ok(f"{what} index", INDEX)
     return warn(
-        f"{what} index", f"no {INDEX} (Type, Expired): add it where sqsjkr hosts use the table"
+        f"{what} index", f"no {INDEX} (Type, Expired): add it if sqsjkr hosts use the table"
     )
 
 
@@ -96,7 +96,7 @@ def _time_to_live(dynamodb: Client, name: str, what: str) -> Iterator[Finding]:
     if enabled and ttl.get("AttributeName") == TTL_ATTRIBUTE:
         yield ok(f"{what} TTL", f"on {TTL_ATTRIBUTE}")
     else:
-        yield warn(f"{what} TTL", f"not on {TTL_ATTRIBUTE}, so old rows stay: enable it there")
+        yield warn(f"{what} TTL", f"not on {TTL_ATTRIBUTE}, so old items stay: enable it there")
 
 
 def _keys(schema: list[dict[str, str]]) -> dict[str, str]:

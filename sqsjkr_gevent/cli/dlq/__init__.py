@@ -1,4 +1,4 @@
-"""`dlq`: the dead-letter queue."""
+"""`dlq`: shows, redrives and deletes messages of the dead-letter queue."""
 
 from .command import command
 

@@ -1,4 +1,4 @@
-"""`dlq`: the messages that were given up, and what can be done with them."""
+"""`dlq`: shows, redrives and deletes messages of the dead-letter queue."""
 
 import signal
 import sys
@@ -14,13 +14,13 @@ from ...errors import SqsjkrError
 from ..failing import FAILED
 from ..loading import load_quietly
 from ..output.progress import progress_bar
-from ..output.show import print_json, tell
+from ..output.show import print_json, print_note
 from ..output.tables import print_table
 from ..settings import Settings, conf_option
 from .queues import Queues, find
 from .show import LETTER_COLUMNS, as_json, print_letter, row
 
-#: Messages shown where no --limit is given.
+#: Default of --limit.
 LIMIT = 100
 
 ids_argument = click.argument("ids", nargs=-1, metavar="[ID]...")
@@ -28,14 +28,21 @@ ids_argument = click.argument("ids", nargs=-1, metavar="[ID]...")
 
 @click.group(invoke_without_command=True)
 @conf_option
-@click.option("--limit", type=click.IntRange(1), default=LIMIT, show_default=True, metavar="N")
-@click.option("--json", "json_", is_flag=True, help="A JSON array, commands in full.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=LIMIT,
+    show_default=True,
+    metavar="N",
+    help="Show up to N messages.",
+)
+@click.option("--json", "json_", is_flag=True, help="Print a JSON array, with full commands.")
 @click.pass_context
 def command(context: click.Context, limit: int, json_: bool) -> None:
-    """Show the messages of the dead-letter queue, with why they are there.
+    """Show the messages of the dead-letter queue, and why they are there.
 
-    SQS has no peek: each message is received, and given back at the end. That counts as a
-    receive, and meanwhile, for at most 30 seconds, nobody else sees it.
+    SQS has no peek: each message is received, and returned at the end. This counts as a receive,
+    and meanwhile, for at most 30 seconds, the message is hidden from others.
     """
     if context.invoked_subcommand is not None:
         return
@@ -48,18 +55,18 @@ def command(context: click.Context, limit: int, json_: bool) -> None:
     elif found:
         print_table(LETTER_COLUMNS, [row(one, queues.receives) for one in found])
     else:
-        tell("the dead-letter queue is empty")
+        print_note("the dead-letter queue is empty")
     if more:
-        tell(f"there are about {more} more: see --limit")
+        print_note(f"there are about {more} more: use --limit")
 
 
 @command.command("show")
 @conf_option
 @click.argument("id_", metavar="ID")
-@click.option("--json", "json_", is_flag=True, help="A JSON object.")
+@click.option("--json", "json_", is_flag=True, help="Print a JSON object.")
 @click.pass_obj
 def show(settings: Settings, id_: str, json_: bool) -> None:
-    """Show all of the message ID: attributes and body."""
+    """Show the message ID with its attributes and body."""
     queues = _find(settings)
     with _open(queues) as dead:
         found = next(_chosen(dead, {id_}), [])
@@ -77,14 +84,14 @@ def show(settings: Settings, id_: str, json_: bool) -> None:
 @click.option("--all", "all_", is_flag=True, help="All messages.")
 @click.pass_obj
 def redrive(settings: Settings, ids: tuple[str, ...], all_: bool) -> int:
-    """Send the messages with these IDs to the queue again, and delete them here.
+    """Send the messages with these IDs to the queue again, then delete them here.
 
-    Their life_time counts anew. Killed in between, it leaves a message in both queues.
+    Their life_time starts anew. If the command is killed in between, a message is in both queues.
     """
     _check_choice(ids, all_)
     queues = _find(settings)
     with _open(queues) as dead:
-        return _each(dead, ids, lambda some: dead.send_on(queues.url, some), "redriven")
+        return _process(dead, ids, lambda some: dead.send_on(queues.url, some), "redriven")
 
 
 @command.command("delete")
@@ -97,13 +104,13 @@ def delete(settings: Settings, ids: tuple[str, ...], all_: bool, yes: bool) -> i
     """Delete the messages with these IDs for good."""
     _check_choice(ids, all_)
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: use --yes.")
+        raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
     queues = _find(settings)
     if not yes:
         count = len(ids) or f"all (about {queues.dead_letters().count()})"
         click.confirm(f"Delete {count} for good?", abort=True, err=True)
     with _open(queues) as dead:
-        return _each(dead, ids, dead.delete, "deleted")
+        return _process(dead, ids, dead.delete, "deleted")
 
 
 def _find(settings: Settings) -> Queues:
@@ -112,9 +119,9 @@ def _find(settings: Settings) -> Queues:
 
 @contextmanager
 def _open(queues: Queues) -> Iterator[DeadLetters]:
-    """Ctrl-C ends it between two calls; inside of one, what that brings would not be given back.
+    """Open the dead-letter queue. Ctrl-C stops between two calls, so that no message stays hidden.
 
-    A second Ctrl-C waits for nothing.
+    A second Ctrl-C stops at once.
     """
     interrupted: list[int] = []
 
@@ -135,36 +142,39 @@ def _open(queues: Queues) -> Iterator[DeadLetters]:
 
 def _check_choice(ids: Sequence[str], all_: bool) -> None:
     if bool(ids) == all_:
-        raise click.UsageError("Name the messages by their ids, or all of them by --all.")
+        raise click.UsageError("Give the IDs of messages, or only --all.")
 
 
-def _each(
+def _process(
     dead: DeadLetters,
     ids: Sequence[str],
     work: Callable[[list[DeadLetter]], dict[str, str]],
     done: str,
 ) -> int:
-    """Do the work on all that are asked for; tell how many, and answer the exit code."""
+    """Process the chosen messages, and print how many. Returns the exit code.
+
+    ids: empty for all messages. work: returns the reasons for the ids that failed. done: the verb.
+    """
     wanted = set(ids)
     good = bad = 0
     try:
-        with progress_bar(len(ids) or dead.count(), least=MAX_BATCH, what=done) as advance:
+        with progress_bar(len(ids) or dead.count(), hidden_up_to=MAX_BATCH, what=done) as advance:
             for batch in _chosen(dead, wanted) if ids else dead.batches():
                 failed = work(batch)
                 good += len(batch) - len(failed)
                 bad += len(failed)
                 for one, reason in failed.items():
-                    tell(f"{one}: not {done}: {reason}")
+                    print_note(f"{one}: not {done}: {reason}")
                 advance(len(batch))
     finally:
         print(f"{good} {done}" + (f", {bad} not" if bad else ""))
     for one in sorted(wanted if not dead.stopped else ()):
-        tell(f"{one}: not in the dead-letter queue")
+        print_note(f"{one}: not in the dead-letter queue")
     return FAILED if bad or wanted else 0
 
 
 def _chosen(dead: DeadLetters, wanted: set[str]) -> Iterator[list[DeadLetter]]:
-    """The messages with one of these ids or original ids; found ones are taken out of `wanted`."""
+    """The messages with one of these ids or original ids. Removes found ids from `wanted`."""
     for batch in dead.batches():
         found = [one for one in batch if {one.id, one.original_id} & wanted]
         for one in found:

@@ -1,4 +1,4 @@
-"""`dlq`: which queues the config means."""
+"""`dlq`: finds the queues of the config."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from ..clients import client
 class Queues:
     """The queue, and its dead-letter queue.
 
-    receives: after how many SQS moves a message there; None where it does not.
+    receives: maxReceiveCount, after which SQS moves a message there; None if SQS moves none.
     """
 
     client: Client
@@ -28,7 +28,7 @@ class Queues:
 
 
 def find(config: Config) -> Queues:
-    """Both queues. Raises ConfigError where there is no dead-letter queue, and as find_queue."""
+    """Find both queues. Raises ConfigError if there is no dead-letter queue, and as find_queue."""
     sqs = client(make_session(config.account), config.account, "sqs")
     name = config.sqs.queue_name
     found = find_queue(sqs, name, config.account.id, config.sqs.dead_letter_queue)

@@ -1,4 +1,4 @@
-"""`dlq`: what is printed of a message."""
+"""`dlq`: the output about a message."""
 
 import base64
 import json
@@ -19,12 +19,12 @@ LETTER_COLUMNS = (
     Column("event", cut=True),
 )
 
-#: Characters of a command in the list.
+#: Characters of a command shown in the list.
 MAX_COMMAND = 80
 
 
 def row(letter: DeadLetter, receives: int | None) -> list[str]:
-    """The cells of LETTER_COLUMNS. receives: after how many SQS moves a message."""
+    """The cells of LETTER_COLUMNS. receives: as in Queues."""
     command = _value(letter, "command") or NONE
     if len(command) > MAX_COMMAND:
         command = f"{command[: MAX_COMMAND - 1]}…"
@@ -33,7 +33,7 @@ def row(letter: DeadLetter, receives: int | None) -> list[str]:
 
 
 def as_json(letter: DeadLetter, receives: int | None, *, whole: bool) -> dict[str, Any]:
-    """The same for programs; whole: with attributes and body."""
+    """The message as JSON. whole: with attributes and body."""
     shown: dict[str, Any] = {
         "message_id": letter.id,
         "original_id": letter.original_id,
@@ -51,7 +51,7 @@ def as_json(letter: DeadLetter, receives: int | None, *, whole: bool) -> dict[st
 
 
 def print_letter(letter: DeadLetter, receives: int | None) -> None:
-    """All of a message, for people."""
+    """Print everything about a message."""
     lines = {
         "message id": letter.id,
         "original id": letter.original_id,
@@ -71,11 +71,11 @@ def print_letter(letter: DeadLetter, receives: int | None) -> None:
 def _reason(letter: DeadLetter, receives: int | None) -> str:
     if letter.reason is not None:
         return letter.reason
-    return "not said" if receives is None else f"SQS moved it after {receives} receives"
+    return "unknown" if receives is None else f"SQS moved it after {receives} receives"
 
 
 def _value(letter: DeadLetter, key: str) -> str | None:
-    """What the body has for a key, where it has a text there; the rest of it may be invalid."""
+    """The text in the body for a key, if any; other values may be invalid."""
     try:
         value = parse_body(letter.body).get(key)
     except InvalidMessage:

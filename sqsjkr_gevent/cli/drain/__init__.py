@@ -1,4 +1,4 @@
-"""`drain`: has the running kicker stop."""
+"""`drain`: stops the running kicker."""
 
 from .command import command
 

@@ -1,4 +1,4 @@
-"""`drain`: stops the running kicker, and shows what it still waits for."""
+"""`drain`: stops the running kicker, and shows the jobs it still waits for."""
 
 import os
 import signal
@@ -13,39 +13,40 @@ import click
 from ...duration import format_duration
 from ...errors import SqsjkrError
 from ..loading import load_quietly
-from ..output.show import tell
+from ..output.show import print_note
 from ..settings import Settings, conf_option
 from ..stats_client import StatsClient
 from ..status.print import print_plain, rendered
 from ..status.view import State, jobs
 from .listening import require_listener
 
-#: Seconds between two looks, at the process and at what it does.
-EVERY = 0.2
-SHOWN_EVERY = 1.0
+#: Seconds between two checks of the process, and between two updates of the output.
+CHECK_INTERVAL = 0.2
+SHOW_INTERVAL = 1.0
 
 
 @click.command
 @conf_option
 @click.pass_obj
 def command(settings: Settings) -> None:
-    """Tell the running kicker of this host to stop, and wait until it has.
+    """Stop the running kicker of this host, and wait until it has ended.
 
-    It receives no more, gives back what has not started, and waits for what runs, at most
-    kicker.shutdown_timeout. What still runs is shown meanwhile. Ctrl-C ends the looking on only.
+    The kicker stops receiving, returns jobs that have not started, and waits for running jobs up
+    to kicker.shutdown_timeout. They are shown meanwhile. Ctrl-C ends the command, but the kicker
+    continues to stop.
     """
     section = load_quietly(settings).kicker
     client = StatsClient(section)
     state = client.get("/api/state")
     host, pid = state["host"], int(state["main_pid"])
-    if pid < 1:  # to kill(), groups of processes
-        raise SqsjkrError(f"what answers at {client.address} is no kicker: it names no process")
+    if pid < 1:  # for kill(), a process group
+        raise SqsjkrError(f"the server at {client.address} is not a kicker: its pid is {pid}")
     if host != socket.gethostname():
         raise SqsjkrError(f"the kicker runs on {host}, as process {pid}: drain it there")
     require_listener(section, pid)
     _terminate(pid)
-    left = format_duration(section.shutdown_timeout)
-    tell(f"the kicker, process {pid}, was told to stop; what runs may take {left} to end")
+    limit = format_duration(section.shutdown_timeout)
+    print_note(f"the kicker, process {pid}, is stopping; running jobs have {limit} to finish")
     with _shown() as show:
         _follow(client, pid, state, show)
     print(f"the kicker, process {pid}, has stopped")
@@ -62,18 +63,18 @@ def _terminate(pid: int) -> None:
 
 def _follow(client: StatsClient, pid: int, state: State, show: Callable[[State], None]) -> None:
     shown_at = 0.0
-    while _lives(pid):
-        if time.monotonic() - shown_at >= SHOWN_EVERY:
+    while _is_alive(pid):
+        if time.monotonic() - shown_at >= SHOW_INTERVAL:
             shown_at = time.monotonic()
             try:
                 state = client.get("/api/state")
             except SqsjkrError:
-                pass  # It ends: what was seen last is as near as one gets.
+                pass  # The kicker is ending: keep showing the last state.
             show(state)
-        time.sleep(EVERY)
+        time.sleep(CHECK_INTERVAL)
 
 
-def _lives(pid: int) -> bool:
+def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -84,7 +85,7 @@ def _lives(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """Whether it is over, and only its parent has not taken note."""
+    """Whether the process has ended, but its parent has not reaped it."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
             return file.read().rpartition(")")[2].split()[0] == "Z"
@@ -94,7 +95,7 @@ def _is_zombie(pid: int) -> bool:
 
 @contextmanager
 def _shown() -> Iterator[Callable[[State], None]]:
-    """What is told of each state: a picture that changes, or lines where something changed."""
+    """Yield a function that shows a state: in place on a terminal, else as lines on a change."""
     if sys.stdout.isatty():
         from rich.console import Console
         from rich.live import Live

@@ -1,4 +1,4 @@
-"""Does a process listen on the stats address? By the kernel's word, not by what it answers."""
+"""Checks by the kernel's records, not by HTTP, that a process listens on the stats address."""
 
 import os
 import socket
@@ -12,13 +12,13 @@ from ...config import KickerSection
 from ...errors import SqsjkrError
 from ..stats_client import NoAnswer, connect
 
-#: The state of a TCP socket that listens.
+#: The state of a listening TCP socket.
 #: https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html
 _LISTEN = "0A"
 
 _PROC = Path("/proc")
 
-#: pid, uid and gid of the other end: of a connection, those of whoever called listen().
+#: pid, uid and gid of the peer; for a connection, those of the process that called listen().
 #: https://man7.org/linux/man-pages/man7/unix.7.html
 _CREDENTIALS = struct.Struct("iII")
 
@@ -29,38 +29,38 @@ Address = IPv4Address | IPv6Address
 
 
 def require_listener(section: KickerSection, pid: int) -> None:
-    """Raise SqsjkrError unless that process itself holds what listens on the stats address.
+    """Raise SqsjkrError unless this process itself holds the listening socket of the stats address.
 
-    Where the system does not tell, as without /proc, it is believed: but not by root, who could
-    signal any process.
+    If the system does not show that, for example without /proc, the pid is trusted, except for
+    root, who could signal any process.
     """
-    address = section.stats_socket or f"{section.stats_host}:{section.port}"
+    address = section.stats_address
     try:
         with connect(section, WITHIN) as connection:
             holds = _listens(connection, pid)
     except PermissionError:
         raise SqsjkrError(f"the kicker, process {pid}, is another user's: use sudo") from None
     except OSError as error:
-        raise NoAnswer(f"no kicker answers at {address} any more ({error})") from None
+        raise NoAnswer(f"the kicker at {address} no longer answers ({error})") from None
     if holds is None and os.geteuid() == 0:
         raise SqsjkrError(
-            f"this system does not tell who listens at {address}: it says that it is process "
-            f"{pid}; send that a SIGTERM, if it is the kicker"
+            f"this system does not show which process listens at {address}; it claims to be "
+            f"process {pid}: send that a SIGTERM if it is the kicker"
         )
     if holds is False:
         raise SqsjkrError(
-            f"what answers at {address} says that it is process {pid}, but that does not listen "
-            f"there: it is none of this host's own processes, as one in a container; stop it there"
+            f"the server at {address} claims to be process {pid}, but that process does not listen "
+            f"there: it may run in a container; stop it there"
         )
 
 
 def _listens(connection: socket.socket, pid: int) -> bool | None:
-    """Whether the process has the listener of this connection; None where nobody tells."""
+    """Whether the process holds the listening socket of this connection; None if unknown."""
     if connection.family == socket.AF_UNIX:
         if not hasattr(socket, "SO_PEERCRED"):
             return None
-        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        return bool(_CREDENTIALS.unpack(told)[0] == pid)
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        return bool(_CREDENTIALS.unpack(peer)[0] == pid)
     if not (_PROC / "net" / "tcp").exists():
         return None
     host, port = connection.getpeername()[:2]
@@ -68,7 +68,7 @@ def _listens(connection: socket.socket, pid: int) -> bool | None:
 
 
 def _holds(pid: int, inodes: set[str]) -> bool:
-    """Whether it has one of these sockets open. PermissionError where it is another user's."""
+    """Whether it has one of these sockets open. Raises PermissionError if it is another user's."""
     try:
         return any(_link(one) in inodes for one in (_PROC / str(pid) / "fd").iterdir())
     except FileNotFoundError:
@@ -76,7 +76,7 @@ def _holds(pid: int, inodes: set[str]) -> bool:
 
 
 def _link(descriptor: Path) -> str:
-    """The inode of the socket it is; something else where it is none."""
+    """The inode of a socket; another text for other descriptors."""
     try:
         return str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]")
     except FileNotFoundError:
@@ -84,7 +84,7 @@ def _link(descriptor: Path) -> str:
 
 
 def _inodes(address: Address, port: int) -> set[str]:
-    """Of the sockets that a connection to this address comes to: its own, else those of all."""
+    """The sockets that accept connections to this address: bound to it, else to all addresses."""
     listeners = [one for name in ("tcp", "tcp6") for one in _listeners(name, port)]
     own = {inode for bound, inode in listeners if bound == address}
     return own or {inode for bound, inode in listeners if bound.is_unspecified}
@@ -103,12 +103,12 @@ def _listeners(name: str, port: int) -> Iterator[tuple[Address, str]]:
 
 
 def _packed(text: str) -> bytes:
-    """The bytes of an address that is written as numbers of 32 bits of this machine."""
+    """The bytes of an address in hex words of 32 bits, in this machine's byte order."""
     words = [int(text[start : start + 8], 16) for start in range(0, len(text), 8)]
     return b"".join(word.to_bytes(4, sys.byteorder) for word in words)
 
 
 def _plain(address: Address) -> Address:
-    """An IPv4 address that IPv6 has wrapped (::ffff:127.0.0.1), without that."""
+    """The IPv4 address of an IPv4-mapped one (::ffff:127.0.0.1); others unchanged."""
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return address if mapped is None else mapped

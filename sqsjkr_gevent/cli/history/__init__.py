@@ -1,4 +1,4 @@
-"""`history`: how jobs ended."""
+"""`history`: shows how jobs ended."""
 
 from .command import command
 

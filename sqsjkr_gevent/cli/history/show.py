@@ -1,4 +1,4 @@
-"""`history`: what is printed of an end, and how a time is given."""
+"""`history`: the output about an end, and the parsing of times."""
 
 import time
 from collections.abc import Mapping
@@ -27,21 +27,21 @@ _SECONDS = days(0)
 
 
 def moment(text: str, option: str) -> float:
-    """Epoch seconds of a time, or of so long ago. Raises click.UsageError.
+    """Convert a time, or a duration before now, to epoch seconds. Raises click.UsageError.
 
-    A time without a zone is of this host's.
+    A time without a zone is in this host's zone.
     """
     try:
         return time.time() - float(_SECONDS(text))
     except ValueError:
         pass
     try:
-        # Python 3.10 does not know the Z.
+        # Python 3.10 does not accept Z.
         return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
     except (ValueError, OverflowError):
         raise click.UsageError(
-            f"{option}: expected how long ago, as 90s, 2h or 7d, or a time, as 2026-11-24T10:00, "
-            f"got {text!r}."
+            f"{option}: expected how long ago, such as 90s, 2h or 7d, or a time, such as "
+            f"2026-11-24T10:00, got {text!r}."
         ) from None
 
 
@@ -59,7 +59,7 @@ def row(end: End) -> list[str]:
 
 
 def print_end(end: End) -> None:
-    """All of an end, for people."""
+    """Print everything about an end."""
     status = end["exit_status"]
     lines = {
         "job id": end["job_id"],

@@ -1,4 +1,4 @@
-"""`history`: where ends are read from. Each end is as /api/history gives it."""
+"""`history`: the sources of ends, in the format of /api/history."""
 
 import dataclasses
 from pathlib import Path
@@ -11,37 +11,37 @@ from ...stores.history import SqliteHistory
 from ...telemetry import Query
 from ..stats_client import NotFound, StatsClient
 
-#: Ends of one answer of the kicker, and of one look at a single job.
+#: Ends per response of the kicker, and at most for a single job.
 PAGE = 500
 
 End = dict[str, Any]
 
 
 class Source(Protocol):
-    """Knows ends. Raises StoreError or another SqsjkrError."""
+    """A source of ends. Its methods raise StoreError or another SqsjkrError."""
 
     def find(self, query: Query) -> list[End]:
-        """The ends asked for, without output, newest first."""
+        """The matching ends, without output, newest first."""
 
     def of_job(self, job_id: str) -> list[End]:
         """The ends of one job, with output, newest first."""
 
 
 def source(config: Config) -> Source:
-    """The file where the config names one, else the kicker. Raises StartError, ConfigError."""
+    """The file, if the config names one, else the kicker. Raises StartError and ConfigError."""
     if config.history.path is not None:
         return FileSource(config.history)
     return KickerSource(StatsClient(config.kicker))
 
 
 class FileSource:
-    """The file that the kickers of this host write."""
+    """The history file, which the kickers of this host write."""
 
     def __init__(self, section: HistorySection) -> None:
         path = Path(section.path or "")
         if not path.exists():
             raise StartError(
-                f"{path.absolute()} is not there: no kicker has kept a history in it (history.path)"
+                f"{path.absolute()} does not exist: no kicker has written it (history.path)"
             )
         self._history = SqliteHistory(str(path), run="", keep=section.keep)
 
@@ -56,28 +56,28 @@ class FileSource:
 
 
 class KickerSource:
-    """What the running kicker remembers."""
+    """The history in the running kicker's memory."""
 
     def __init__(self, client: StatsClient) -> None:
         self._client = client
 
     def find(self, query: Query) -> list[End]:
         """See Source."""
-        asked = dataclasses.asdict(query)
+        parameters = dataclasses.asdict(query)
         ends: list[End] = []
         while len(ends) < query.limit:
-            asked["limit"] = min(PAGE, query.limit - len(ends))
-            page = self._client.get("/api/history", **asked)
+            parameters["limit"] = min(PAGE, query.limit - len(ends))
+            page = self._client.get("/api/history", **parameters)
             ends += page["ends"]
             if page["next"] is None:
                 break
-            asked["before"] = page["next"]
+            parameters["before"] = page["next"]
         return ends
 
     def of_job(self, job_id: str) -> list[End]:
         """See Source."""
         if "/" in job_id:
-            return []  # No message id has one, and no path could tell it.
+            return []  # No message id contains one, and a path cannot express it.
         try:
             ends: list[End] = self._client.get(f"/api/jobs/{quote(job_id)}")["ends"]
         except NotFound:

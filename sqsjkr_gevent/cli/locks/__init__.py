@@ -1,4 +1,4 @@
-"""`locks`: who holds which lock."""
+"""`locks`: shows and releases locks."""
 
 from .command import command
 

@@ -1,4 +1,4 @@
-"""`locks`: who holds which lock, and giving one back for somebody who cannot."""
+"""`locks`: shows who holds which lock, and releases locks of holders that are gone."""
 
 import sys
 
@@ -9,13 +9,13 @@ from ...config import Config
 from ...duration import format_duration
 from ...errors import ConfigError, SqsjkrError
 from ...stores import Checked, Holder, ListedLocker, ListedThrottler, Stores, is_custom
-from ...stores.none import NEVER_LOCKED
+from ...stores.none import NO_LOCKS
 from ..loading import load_quietly
-from ..output.show import print_json, safe, tell
+from ..output.show import print_json, print_note, safe
 from ..output.tables import print_table
 from ..settings import Settings, conf_option
-from .lapsed import Left, end_lapsed, jobs_of_ours, locks_of_ours
-from .show import HOLDER_COLUMNS, as_json, consequence, progress, question, row, say_who
+from .lapsed import Leftover, free_lapsed, leased_locks, running_jobs
+from .show import HOLDER_COLUMNS, as_json, consequence, print_holder, progress, question, row
 from .watch import check_same, watch_lapse
 
 
@@ -26,101 +26,102 @@ from .watch import check_same, watch_lapse
 def command(context: click.Context, json_: bool) -> None:
     """Show who holds which lock, oldest first.
 
-    With DynamoDB it reads the whole table, for no index has the rows of held locks.
+    With DynamoDB, it scans the whole table, since no index contains the held locks.
     """
     if context.invoked_subcommand is not None:
         return
     config = load_quietly(context.obj)
-    held: list[Holder] = []
+    holders: list[Holder] = []
     if config.locker.backend != "none":
-        held = sorted(_locker(config).holders(), key=lambda one: (one.locked_at or 0, one.lock_id))
+        found = _make_locker(config).holders()
+        holders = sorted(found, key=lambda holder: (holder.locked_at or 0, holder.lock_id))
     if json_:
-        print_json([as_json(one) for one in held])
-    elif held:
-        print_table(HOLDER_COLUMNS, map(row, held))
+        print_json([as_json(holder) for holder in holders])
+    elif holders:
+        print_table(HOLDER_COLUMNS, map(row, holders))
     elif config.locker.backend == "none":
-        tell(NEVER_LOCKED)
+        print_note(NO_LOCKS)
     else:
-        tell("no lock is held")
+        print_note("no lock is held")
 
 
 @command.command("release")
 @conf_option
 @click.argument("lock_id", metavar="[ID]", required=False)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Release it even where its holder is alive.")
+@click.option("--force", is_flag=True, help="Release it even if its holder is alive.")
 @click.option(
     "--ours-lapsed",
     is_flag=True,
-    help="All locks and jobs of kickers that are gone, as before going back to sqsjkr.",
+    help="Release all locks and jobs of kickers that are gone, before you go back to sqsjkr.",
 )
 @click.pass_obj
 def release(
     settings: Settings, lock_id: str | None, yes: bool, force: bool, ours_lapsed: bool
 ) -> None:
-    """Give back the lock ID of a holder that is gone.
+    """Release the lock ID if its holder is gone.
 
-    A holder that renews its lease is alive, and its lock is not released: to see that may take as
-    long as the lease. --force releases it all the same; its job is killed then.
+    A holder that renews its lease is alive, and its lock is not released; the check takes up to
+    one lease. --force releases the lock anyway, and its job is killed.
 
-    With --ours-lapsed, in place of an ID, all locks are given back that kickers of sqsjkr-gevent
-    left behind, and the jobs that they had in progress are forgotten, so that sqsjkr runs them.
+    With --ours-lapsed instead of an ID, release all locks left by sqsjkr-gevent kickers that are
+    gone, and forget the jobs they had in progress, so that sqsjkr runs them.
     """
     if (lock_id is None) != ours_lapsed or (ours_lapsed and force):
-        raise click.UsageError("Name one lock by its ID, or use --ours-lapsed alone.")
+        raise click.UsageError("Give the ID of a lock, or only --ours-lapsed.")
     if not yes and not sys.stdin.isatty():
-        raise click.UsageError("Nobody can be asked here: use --yes.")
+        raise click.UsageError("Cannot ask for confirmation without a terminal: use --yes.")
     config = load_quietly(settings)
     if lock_id is None:
         _release_lapsed(config, yes)
     else:
-        _release_one(_locker(config), lock_id, yes, force)
+        _release_one(_make_locker(config), lock_id, yes, force)
 
 
 def _release_one(locker: ListedLocker, lock_id: str, yes: bool, force: bool) -> None:
     holder = locker.holder(lock_id)
     if holder is None:
         raise SqsjkrError(f"lock {lock_id!r} is not held")
-    say_who(holder)
+    print_holder(holder)
     if not yes:
         click.confirm(question(holder, force), abort=True, err=True)
     if holder.lease is not None and not force:
-        with progress() as told:
-            if not watch_lapse(locker, holder, told):
-                print(f"lock {lock_id!r} was given back meanwhile")
+        with progress() as show_remaining:
+            if not watch_lapse(locker, holder, show_remaining):
+                print(f"lock {lock_id!r} has been released by its holder")
                 return
     if not locker.evict(holder, force=force):
         check_same(holder, locker.holder(lock_id) or holder)
-        raise SqsjkrError(f"lock {lock_id!r} changed while it was looked at: try again")
+        raise SqsjkrError(f"lock {lock_id!r} changed in the meantime: try again")
     print(f"lock {lock_id!r} is released{consequence(holder, force)}")
 
 
 def _release_lapsed(config: Config, yes: bool) -> None:
-    left: list[Left] = []
+    leftovers: list[Leftover] = []
     if config.locker.backend != "none":
-        left += locks_of_ours(_locker(config))
+        leftovers += leased_locks(_make_locker(config))
     throttler = Stores(config, make_session(config.account), unobserved).throttler(0.0)
     if isinstance(throttler, ListedThrottler):
-        left += jobs_of_ours(throttler)
-    if not left:
-        tell("no kicker of ours holds a lock or has a job in progress")
+        leftovers += running_jobs(throttler)
+    if not leftovers:
+        print_note("no sqsjkr-gevent kicker holds a lock or has a job in progress")
         return
-    for one in left:
-        tell(f"{one.what}: of {one.owner}, lease {format_duration(one.lease)}")
+    for one in leftovers:
+        print_note(f"{one.what}: held by {one.owner}, lease {format_duration(one.lease)}")
     if not yes:
-        click.confirm("Release those that nobody renews within a lease?", abort=True, err=True)
-    ended = 0
-    with progress() as told:
-        for one, gone in end_lapsed(left, told):
-            ended += gone
-            if gone:
-                print(safe(f"{one.what} {one.ended}"))
+        click.confirm("Release those that are not renewed within a lease?", abort=True, err=True)
+    count = 0
+    with progress() as show_remaining:
+        for one, is_free in free_lapsed(leftovers, show_remaining):
+            count += is_free
+            if is_free:
+                print(safe(f"{one.what} {one.freed_text}"))
             else:
-                tell(f"{one.what}: {one.owner} lives, or has ended it by now: left alone")
-    print(f"{ended} of {len(left)} ended")
+                print_note(f"{one.what}: {one.owner} is alive or has finished: left alone")
+    print(f"{count} of {len(leftovers)} released")
 
 
-def _locker(config: Config) -> ListedLocker:
+def _make_locker(config: Config) -> ListedLocker:
     section = config.locker
     stores = Stores(config, make_session(config.account), unobserved)
     if not is_custom(section.backend):
@@ -128,8 +129,8 @@ def _locker(config: Config) -> ListedLocker:
     locker = stores.locker()
     if not isinstance(locker, ListedLocker):
         raise ConfigError(
-            f"the backend of [locker] is {section.backend}, which does not say who holds its "
-            f"locks: it has not all of holders, holder and evict"
+            f"the backend of [locker] is {section.backend}, which cannot list its locks: it lacks "
+            f"one of the methods holders, holder and evict"
         )
     if isinstance(locker, Checked):
         locker.check()

@@ -1,6 +1,6 @@
-"""`locks release --ours-lapsed`: what kickers that are gone left behind, locks and jobs.
+"""`locks release --ours-lapsed`: frees locks and jobs left by kickers that are gone.
 
-To sqsjkr, which knows no leases, a lock of theirs is held for ever, and a job of theirs was seen.
+sqsjkr has no leases: for it, such a lock stays held, and such a job counts as already seen.
 """
 
 import time
@@ -9,71 +9,72 @@ from dataclasses import dataclass
 
 from ...clock import Clock
 from ...stores import Holder, InProgress, ListedLocker, ListedThrottler
-from .watch import LOOK_EVERY
+from .watch import CHECK_INTERVAL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """A lock or a job with a lease of ours, as it was seen.
+class Leftover:
+    """A lock or a job with a lease, as first seen.
 
-    lease: seconds. end: ends it, and answers whether it was still as it was seen.
+    lease: seconds. free: frees it unless it has changed; returns whether it did.
+    freed_text: what to print then, after `what`.
     """
 
     what: str
     owner: str
     lease: float
-    ended: str
-    end: Callable[[], bool]
+    freed_text: str
+    free: Callable[[], bool]
 
 
-def locks_of_ours(locker: ListedLocker) -> Iterator[Left]:
-    """Those that have a lease; a sqsjkr host's has none."""
+def leased_locks(locker: ListedLocker) -> Iterator[Leftover]:
+    """The locks with a lease; those of sqsjkr hosts have none."""
     for one in locker.holders():
         if one.owner is not None and one.lease is not None:
             yield _lock(locker, one, one.owner, one.lease)
 
 
-def jobs_of_ours(throttler: ListedThrottler) -> Iterator[Left]:
-    """Those in progress."""
+def running_jobs(throttler: ListedThrottler) -> Iterator[Leftover]:
+    """The jobs in progress."""
     return (_job(throttler, one) for one in throttler.running())
 
 
-def end_lapsed(
-    left: Iterable[Left],
-    tell: Callable[[float], None],
+def free_lapsed(
+    leftovers: Iterable[Leftover],
+    on_wait: Callable[[float], None],
     *,
     clock: Clock = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[tuple[Left, bool]]:
-    """Each, with whether it was ended, once a whole lease has passed since this was called.
+) -> Iterator[tuple[Leftover, bool]]:
+    """Free each one whose lease has lapsed. Yields each, and whether it was freed.
 
-    All of them must have been seen by then. The store ends one only where its version is still
-    that of the first look: nobody renewed it for a whole lease. tell: given the seconds that are
-    left until the next one, before each wait.
+    Call it after all of them have been read. Each is freed one lease after the call, and only if
+    its version in the store is unchanged: it was not renewed for a whole lease. on_wait: called
+    before each wait with the seconds left until the next one.
     """
     began = clock()
-    for one in sorted(left, key=lambda one: one.lease):
+    for one in sorted(leftovers, key=lambda one: one.lease):
         while (wait := began + one.lease - clock()) > 0:
-            tell(wait)
-            sleep(min(LOOK_EVERY, wait))
-        yield one, one.end()
+            on_wait(wait)
+            sleep(min(CHECK_INTERVAL, wait))
+        yield one, one.free()
 
 
-def _lock(locker: ListedLocker, holder: Holder, owner: str, lease: float) -> Left:
-    return Left(
+def _lock(locker: ListedLocker, holder: Holder, owner: str, lease: float) -> Leftover:
+    return Leftover(
         what=f"lock {holder.lock_id!r}",
         owner=owner,
         lease=lease,
-        ended="is released",
-        end=lambda: locker.evict(holder),
+        freed_text="is released",
+        free=lambda: locker.evict(holder),
     )
 
 
-def _job(throttler: ListedThrottler, seen: InProgress) -> Left:
-    return Left(
+def _job(throttler: ListedThrottler, seen: InProgress) -> Leftover:
+    return Leftover(
         what=f"job {seen.job_id}",
         owner=seen.owner,
         lease=seen.lease,
-        ended="is forgotten: its message, once redelivered, is a new one",
-        end=lambda: throttler.forget(seen),
+        freed_text="is forgotten: its message counts as new when redelivered",
+        free=lambda: throttler.forget(seen),
     )

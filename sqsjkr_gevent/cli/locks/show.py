@@ -1,4 +1,4 @@
-"""`locks`: what is printed of a holder, and of the time that is spent on looking at it."""
+"""`locks`: the output about a holder, and the progress of the check whether it is alive."""
 
 import sys
 import time
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from ...duration import format_duration
 from ...stores import Holder
-from ..output.show import span, tell
+from ..output.show import print_note, span
 from ..output.tables import Column
 
 HOLDER_COLUMNS = (
@@ -36,7 +36,7 @@ def row(holder: Holder) -> list[str]:
 
 
 def as_json(holder: Holder) -> dict[str, object]:
-    """The same for programs."""
+    """The holder as JSON."""
     return {
         "lock_id": holder.lock_id,
         "event_id": holder.event_id,
@@ -47,43 +47,43 @@ def as_json(holder: Holder) -> dict[str, object]:
     }
 
 
-def say_who(holder: Holder) -> None:
-    """Who it is that holds the lock."""
+def print_holder(holder: Holder) -> None:
+    """Print who holds the lock."""
     _, event, owner, age, lease = row(holder)
-    tell(f"lock {holder.lock_id!r}: event {event}, held by {owner}, for {age}, lease {lease}")
+    print_note(f"lock {holder.lock_id!r}: event {event}, held by {owner}, for {age}, lease {lease}")
     if holder.lease is None:
-        tell("warning: it has no lease, so nobody can tell from here whether its job is over")
+        print_note("warning: it has no lease, so its job may still be running")
 
 
 def question(holder: Holder, force: bool) -> str:
-    """What is asked before a release."""
+    """The question before a release."""
     if holder.lease is None:
         return "Release it?"
     if force:
-        return "Release it, and have its job killed where it still runs?"
-    return f"Release it, if nobody renews it within {format_duration(holder.lease)}?"
+        return "Release it, which kills its job if that still runs?"
+    return f"Release it, if it is not renewed within {format_duration(holder.lease)}?"
 
 
 def consequence(holder: Holder, force: bool) -> str:
-    """What is said after it."""
+    """What a release may still cause; empty if nothing."""
     if holder.lease is None or not force:
         return ""
     return (
-        f"; if its holder lives, it finds out within {format_duration(holder.lease)} and kills its "
-        f"job: until then another may run beside it"
+        f"; if its holder is alive, it notices within {format_duration(holder.lease)} and kills "
+        f"its job: another job may run at the same time until it does"
     )
 
 
 @contextmanager
 def progress() -> Iterator[Callable[[float], None]]:
-    """What is told of the seconds left: one line that changes, or one line."""
+    """Yield a function that shows the seconds left: a line that changes, or one fixed line."""
     if not sys.stderr.isatty():
-        told: list[float] = []
+        shown: list[float] = []
 
         def once(left: float) -> None:
-            if not told:
-                tell(f"looking for {span(left)} whether its holder renews it")
-            told.append(left)
+            if not shown:
+                print_note(f"checking for {span(left)} whether its holder renews it")
+            shown.append(left)
 
         yield once
         return

@@ -1,4 +1,4 @@
-"""Does the holder of a lock still renew it? Judged as another kicker would judge it."""
+"""Checks whether the holder of a lock still renews it, in the same way as another kicker would."""
 
 import time
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from ...errors import SqsjkrError
 from ...stores import Holder, ListedLocker
 from ...stores.lapse import LeaseWatch
 
-#: Most seconds between two looks.
-LOOK_EVERY = 1.0
+#: Maximum seconds between two checks.
+CHECK_INTERVAL = 1.0
 
 
 class Alive(SqsjkrError):
@@ -19,22 +19,22 @@ class Alive(SqsjkrError):
 def watch_lapse(
     locker: ListedLocker,
     seen: Holder,
-    tell: Callable[[float], None],
+    on_wait: Callable[[float], None],
     *,
     clock: Clock = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Wait until the lease has lapsed; answers False where the lock became free meanwhile.
+    """Wait until the lease has lapsed. Returns False if the lock became free meanwhile.
 
-    tell: given the seconds that are left, before each wait. Raises Alive, and StoreError.
+    on_wait: called before each wait with the seconds left. Raises Alive and StoreError.
     """
     assert seen.owner is not None
     assert seen.version is not None
     assert seen.lease is not None
     watch = LeaseWatch(clock)
     while left := watch.lapses_in(seen.lock_id, seen.owner, seen.version, seen.lease):
-        tell(left)
-        sleep(min(LOOK_EVERY, left))
+        on_wait(left)
+        sleep(min(CHECK_INTERVAL, left))
         now = locker.holder(seen.lock_id)
         if now is None:
             return False
@@ -43,10 +43,10 @@ def watch_lapse(
 
 
 def check_same(seen: Holder, now: Holder) -> None:
-    """Raises Alive where the lock is not held as it was seen."""
+    """Raise Alive if the lock has been renewed or has another holder."""
     if now.owner != seen.owner or now.event_id != seen.event_id:
         who = now.owner or "a sqsjkr host"
-        raise Alive(f"lock {seen.lock_id!r} passed on to {who}: nothing was released")
+        raise Alive(f"lock {seen.lock_id!r} is now held by {who}: nothing was released")
     if now.version != seen.version:
         raise Alive(
             f"lock {seen.lock_id!r} is held by {seen.owner}, which renews it: stop that job, or "

@@ -1,1 +1,1 @@
-"""How commands print: tables, progress, and text that is safe for a terminal."""
+"""Output of the commands: tables, progress, and text that is safe for a terminal."""

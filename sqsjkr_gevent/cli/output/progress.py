@@ -1,4 +1,4 @@
-"""A progress bar, where somebody watches."""
+"""A progress bar for terminals."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -10,17 +10,17 @@ from rich.progress import Progress
 
 @contextmanager
 def progress_bar(
-    count: int, *, least: int, what: str = "sending"
+    count: int, *, hidden_up_to: int, what: str = "sending"
 ) -> Iterator[Callable[[int], None]]:
-    """Gives what is told of each step; a bar on standard error where that is a terminal.
+    """Show a bar on standard error if it is a terminal; yields the function to advance it.
 
-    least: no bar for this many or fewer. what: the word before it.
+    hidden_up_to: no bar for this count or less. what: the word before the bar.
     """
     console = Console(stderr=True)
-    if not console.is_terminal or count <= least:
+    if not console.is_terminal or count <= hidden_up_to:
         yield lambda done: None
         return
-    # What is printed to the same terminal must pass above the bar; what goes to a file must not.
+    # Redirect standard output, so that it appears above the bar, only if it is a terminal too.
     with Progress(console=console, redirect_stdout=sys.stdout.isatty()) as progress:
         task = progress.add_task(what, total=count)
         yield lambda done: progress.advance(task, done)

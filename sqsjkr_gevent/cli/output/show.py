@@ -1,4 +1,4 @@
-"""What commands print: texts that are safe, times, JSON."""
+"""Safe texts, times, durations and JSON for the output of commands."""
 
 import json
 import sys
@@ -8,14 +8,14 @@ from typing import Any
 
 from ...duration import format_duration
 
-#: What stands where there is no value.
+#: Stands for a missing value.
 NONE = "-"
 
 
 def safe(text: str, *, lines: bool = False) -> str:
-    """The text with control characters as escapes: what a queue brings must not steer a terminal.
+    """Escape control characters, so that text from a queue cannot control the terminal.
 
-    lines: line breaks and tabs stay.
+    lines: keep line breaks and tabs.
     """
     kept = "\n\t" if lines else ""
     return "".join(
@@ -25,7 +25,7 @@ def safe(text: str, *, lines: bool = False) -> str:
 
 
 def when(epoch: float, *, brief: bool = False) -> str:
-    """A time of this host's zone, to the second; brief: on a terminal, this year's has no year."""
+    """A time in this host's zone, to the second. brief: on a terminal, omit the current year."""
     try:
         local = datetime.fromtimestamp(epoch, timezone.utc).astimezone()
     except (OverflowError, OSError, ValueError):
@@ -36,7 +36,7 @@ def when(epoch: float, *, brief: bool = False) -> str:
 
 
 def span(seconds: float | None) -> str:
-    """A duration, the finer the shorter it is; below zero, as by a clock that is off, it is 0s."""
+    """A duration, rounded less the shorter it is; a negative one, from clock skew, is 0s."""
     if seconds is None:
         return NONE
     digits = 0 if seconds >= 10 else 1 if seconds >= 1 else 3
@@ -44,12 +44,12 @@ def span(seconds: float | None) -> str:
 
 
 def print_json(data: Any) -> None:
-    """One JSON document."""
+    """Print a JSON document."""
     print(json.dumps(data, indent=2))
 
 
-def tell(text: str) -> None:
-    """One line on standard error."""
+def print_note(text: str) -> None:
+    """Print a line on standard error."""
     print(f"sqsjkr-gevent: {safe(' '.join(text.split()))}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""Tables: for people on a terminal, with tabs between the values in a pipe."""
+"""Tables: formatted on a terminal, separated by tabs in a pipe."""
 
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,11 +10,11 @@ from .show import safe
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: Columns of a terminal between two of a table, and the fewest for a text that is cut.
+#: Characters between two columns, and the minimal width of a column that is cut.
 _GAP = 2
 _MIN_CUT = 7
 
-#: Words that say how it stands.
+#: Words for a state or an outcome.
 _COLOURS = {
     "ok": "green",
     "running": "green",
@@ -31,9 +31,9 @@ _COLOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table. cut: whether a narrow terminal may show only the start of its texts.
+    """A column of a table. cut: whether its texts may be cut on a narrow terminal.
 
-    right: whether they stand at its right side. style: as rich names it.
+    right: whether its texts are right-aligned. style: a style of rich.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Column:
 
 
 def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """A table on a terminal; else a line of names, and values between tabs."""
+    """Print a table on a terminal, else rows as print_rows does."""
     if sys.stdout.isatty():
         from rich.console import Console
 
@@ -54,19 +54,19 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> Non
 
 
 def print_rows(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """A line of names, then one of values for each row, between tabs."""
+    """Print a line of names, then a line of values for each row, separated by tabs."""
     print("\t".join(column.name for column in columns))
     for row in rows:
         print("\t".join(safe(cell) for cell in row))
 
 
 def colour(word: str) -> str:
-    """The style of a word that says how something stands; of any other none."""
+    """The style for a state or an outcome; empty for other words."""
     return _COLOURS.get(word, "")
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) -> "Table":
-    """The rows as rich shows them in a terminal of that width."""
+    """The table for rich, for a terminal of this width."""
     from rich.table import Table
     from rich.text import Text
 
@@ -82,7 +82,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) 
             overflow="ellipsis" if column.cut else "fold",
         )
     for row in cells:
-        # Text, not str: what is in square brackets is no markup of ours.
+        # Text, not str: square brackets in it are not markup.
         made.add_row(*(Text(cell, style=colour(cell)) for cell in row))
     return made
 
@@ -90,15 +90,15 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], width: int) 
 def _widths(
     columns: Sequence[Column], cells: Sequence[Sequence[str]], width: int
 ) -> list[int | None]:
-    """None for a column that is as wide as its texts; what is left is shared by those to be cut."""
+    """The widths of columns that may be cut, which share the remaining width; None for others."""
     from rich.cells import cell_len
 
-    asked = [
+    wanted = [
         max([cell_len(column.name), *(cell_len(row[at]) for row in cells)])
         for at, column in enumerate(columns)
     ]
-    cut = sorted((room, at) for at, room in enumerate(asked) if columns[at].cut)
-    left = width - sum(asked) - _GAP * len(columns) + sum(room for room, _ in cut)
+    cut = sorted((room, at) for at, room in enumerate(wanted) if columns[at].cut)
+    left = width - sum(wanted) - _GAP * len(columns) + sum(room for room, _ in cut)
     widths: list[int | None] = [None] * len(columns)
     for number, (room, at) in enumerate(cut):
         given = max(_MIN_CUT, min(room, left // (len(cut) - number)))

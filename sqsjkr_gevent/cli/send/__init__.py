@@ -1,4 +1,4 @@
-"""`send`: jobs into the queue."""
+"""`send`: sends jobs to the queue."""
 
 from .command import command
 

@@ -21,12 +21,12 @@ from ..settings import Settings, conf_option
 from .input import JobFile, body_of, check
 from .sender import Interrupted, Line, Sender
 
-#: Most seconds that SQS delays a message.
+#: Seconds for which SQS can delay a message.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_DELAY = 900
 
-#: Most lines about one kind of mistake.
-MAX_TOLD = 20
+#: Lines printed about mistakes of one kind.
+MAX_SHOWN = 20
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -36,9 +36,9 @@ MAX_TOLD = 20
     "--file",
     type=click.Path(),
     metavar="FILE",
-    help="JSON lines, a job each; - is standard input.",
+    help="Send all jobs of a JSON lines file; - is standard input.",
 )
-@click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; may be repeated.")
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; can be repeated.")
 @click.option("--event-id", metavar="ID", help=KEYS["event_id"].text)
 @click.option("--life-time", metavar="TIME", help=KEYS["life_time"].text)
 @click.option("--lock-id", metavar="ID", help=KEYS["lock_id"].text)
@@ -49,17 +49,17 @@ MAX_TOLD = 20
 @click.option("--timeout", metavar="TIME", help=KEYS["timeout"].text)
 @click.option("--kill-over-life-time", is_flag=True, help=KEYS["kill_over_life_time"].text)
 @click.option(
-    "--delay", type=click.IntRange(0, MAX_DELAY), metavar="SECONDS", help="Keep it back first."
+    "--delay", type=click.IntRange(0, MAX_DELAY), metavar="SECONDS", help="Delay its delivery."
 )
 @click.option("--group-id", metavar="ID", help="MessageGroupId, for a FIFO queue.")
 @click.option("--dedup-id", metavar="ID", help="MessageDeduplicationId, for a FIFO queue.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @click.pass_obj
 def command(settings: Settings, /, command: tuple[str, ...], file: str | None, **given: Any) -> int:
-    """Send one job, COMMAND, or all jobs of a file; print their message ids.
+    """Send one job, COMMAND, or all jobs of a file, and print their message ids.
 
-    One COMMAND argument is a line for sh, as it is; several are quoted for it first. Everything is
-    checked before the first job is sent; if a line is wrong, none is.
+    A single COMMAND argument is passed to sh unchanged; several are quoted first. All jobs are
+    checked before the first is sent; if one is invalid, none is sent.
     """
     options = {
         name: value
@@ -86,10 +86,10 @@ def _lines(
 ) -> Iterable[Line]:
     if file is None:
         if not command:
-            raise click.UsageError("Say what to run: COMMAND, or --file FILE.")
+            raise click.UsageError("Missing the job: give COMMAND or --file FILE.")
         return [Line(0, body_of(command, given.pop("env"), **given))]
     if command or dedup_id or any(given.values()):
-        raise click.UsageError("With --file all about a job is in its line.")
+        raise click.UsageError("With --file, omit COMMAND and the options of a job.")
     return JobFile(file)
 
 
@@ -97,29 +97,29 @@ def _check_options(fifo: bool, options: dict[str, Any]) -> None:
     if fifo and "MessageGroupId" not in options:
         raise click.UsageError("A FIFO queue needs --group-id.")
     if fifo and "DelaySeconds" in options:
-        raise click.UsageError("A FIFO queue takes no --delay.")
+        raise click.UsageError("A FIFO queue does not support --delay.")
     if not fifo and "MessageDeduplicationId" in options:
-        raise click.UsageError("Only a FIFO queue takes --dedup-id.")
+        raise click.UsageError("Only a FIFO queue supports --dedup-id.")
 
 
 def _check(lines: Iterable[Line], file: str | None) -> int | None:
-    """How many jobs there are; None where one is wrong, which is told."""
+    """Check all jobs, and print what is wrong. Returns their number; None if one is invalid."""
     count = wrong = warned = 0
     for line in lines:
         count += 1
         try:
             for warning in check(line):
                 warned += 1
-                _tell_some(warned, f"warning: {line}{warning}")
+                _print_some(warned, f"warning: {line}{warning}")
         except InvalidMessage as error:
             wrong += 1
-            _tell_some(wrong, f"{line}{error}")
-    if wrong > MAX_TOLD:
-        _tell(f"{wrong - MAX_TOLD} more lines are wrong")
+            _print_some(wrong, f"{line}{error}")
+    if wrong > MAX_SHOWN:
+        _print_note(f"{wrong - MAX_SHOWN} more lines are wrong")
     if not count:
-        _tell(f"warning: no job in {file}")
+        _print_note(f"warning: no job in {file}")
     if wrong and file is not None:
-        _tell("nothing was sent: correct these lines first")
+        _print_note("nothing was sent: correct these lines first")
     return None if wrong else count
 
 
@@ -132,29 +132,29 @@ def _find(config: Config, sqs: Any) -> str:
 
 def _send(sender: Sender, lines: Iterable[Line], count: int) -> int:
     failed = 0
-    with progress_bar(count, least=MAX_BATCH) as advance:
+    with progress_bar(count, hidden_up_to=MAX_BATCH) as advance:
         try:
             for batch in batches(lines, Line.size, max_entries=sender.max_batch):
                 for result in sender.send(batch):
                     if result.message_id is None:
                         failed += 1
-                        _tell(f"{result.line}not sent: {result.reason}")
+                        _print_note(f"{result.line}not sent: {result.reason}")
                     else:
                         print(result.message_id)
                 advance(len(batch))
         except Interrupted as fault:
             first, last = fault.lines[0].number, fault.lines[-1].number
             where = f"lines {first} to {last}: " if last > first else str(fault.lines[0])
-            rest = "; what comes after was not sent" if count > 1 else ""
-            _tell(f"{where}not sent: {fault}{rest}")
+            rest = "; nothing after it was sent" if count > 1 else ""
+            _print_note(f"{where}not sent: {fault}{rest}")
             return FAILED
     return FAILED if failed else 0
 
 
-def _tell_some(number: int, text: str) -> None:
-    if number <= MAX_TOLD:
-        _tell(text)
+def _print_some(number: int, text: str) -> None:
+    if number <= MAX_SHOWN:
+        _print_note(text)
 
 
-def _tell(text: str) -> None:
+def _print_note(text: str) -> None:
     print(f"sqsjkr-gevent: {one_line(text)}", file=sys.stderr)

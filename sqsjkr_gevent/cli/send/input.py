@@ -1,4 +1,4 @@
-"""The jobs that `send` is given: from its arguments, or JSON lines. Nothing here sends."""
+"""The input of `send`: jobs from its arguments or from JSON lines. Nothing here sends."""
 
 import json
 import re
@@ -14,13 +14,13 @@ from ...config.checks import nearest
 from ...errors import InvalidMessage
 from ...job import Job
 from ...job.body import KEYS
-from .sender import MESSAGE_BYTES, Line
+from .sender import MAX_MESSAGE_BYTES, Line
 
 _BOM = "\ufeff"
 
 
 def body_of(command: Sequence[str], env: Sequence[str], **keys: Any) -> str:
-    """The body that arguments ask for. Raises click.UsageError."""
+    """Make the body of a job from arguments. Raises click.UsageError."""
     job: dict[str, Any] = {"command": command[0] if len(command) == 1 else shlex.join(command)}
     if env:
         job["envs"] = dict(_name_and_value(one) for one in env)
@@ -33,20 +33,20 @@ def body_of(command: Sequence[str], env: Sequence[str], **keys: Any) -> str:
 
 
 def check(line: Line) -> list[str]:
-    """Warnings about a body that is fine. Raises InvalidMessage for one that is not."""
+    """Check a body. Returns warnings; raises InvalidMessage."""
     try:
         length = len(line.body.encode())
     except UnicodeEncodeError:
         raise InvalidMessage("expected UTF-8") from None
-    if length > MESSAGE_BYTES:
-        raise InvalidMessage(f"expected at most {MESSAGE_BYTES} bytes, got {length}")
+    if length > MAX_MESSAGE_BYTES:
+        raise InvalidMessage(f"expected at most {MAX_MESSAGE_BYTES} bytes, got {length}")
     return [f"unknown key {key!r} is ignored{nearest(key, KEYS)}" for key in Job.check(line.body)]
 
 
 class JobFile:
-    """JSON lines, read again for each iteration; those that cannot be are kept in memory.
+    """JSON lines. A regular file is read anew for each iteration; other input is kept in memory.
 
-    name: a path, or - for standard input. Raises click.UsageError where it cannot be read.
+    name: a path, or - for standard input. Raises click.UsageError if it cannot be read.
     """
 
     def __init__(self, name: str) -> None:
@@ -75,7 +75,7 @@ class JobFile:
 def read_lines(file: BinaryIO | Iterable[bytes]) -> Iterator[Line]:
     """The lines that are not blank, numbered from 1."""
     for number, raw in enumerate(file, 1):
-        # What is no UTF-8 is kept as it is, for check() to find.
+        # Invalid UTF-8 is kept, for check() to find.
         text = raw.decode("utf-8", "surrogateescape")
         body = (text.removeprefix(_BOM) if number == 1 else text).strip()
         if body:

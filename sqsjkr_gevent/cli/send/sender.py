@@ -1,4 +1,4 @@
-"""Sends bodies in batches, and again what SQS did not take."""
+"""Sends messages in batches, and retries entries that SQS refused."""
 
 import time
 import uuid
@@ -9,20 +9,20 @@ from typing import Any
 from ...aws import CallError, Client
 from ...aws.sqs import MAX_BATCH
 from ...backoff import Backoff
-from ..failing import of_aws
+from ..failing import aws_error_line
 
-#: Bytes of one message at most.
+#: SQS accepts no larger message.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessageBatch.html
-MESSAGE_BYTES = 1024 * 1024
+MAX_MESSAGE_BYTES = 1024 * 1024
 
 
-#: How often an entry is sent that SQS refuses for a reason of its own.
+#: How often an entry is sent if SQS refuses it through no fault of the sender.
 ATTEMPTS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A body, and the line it stands in; 0 where it comes from the arguments."""
+    """A body, and the number of its line; 0 if it comes from the arguments."""
 
     number: int
     body: str
@@ -37,7 +37,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one line: its message id, or why it was not sent."""
+    """The result for one line: its message id, or why it was not sent."""
 
     line: Line
     message_id: str | None
@@ -45,9 +45,9 @@ class Result:
 
 
 class Interrupted(Exception):
-    """A whole call failed, or the order of a FIFO queue would break.
+    """A whole call failed, or going on would break the order of a FIFO queue.
 
-    lines: its batch; what came after it was not sent.
+    lines: its batch; no later line was sent.
     """
 
     def __init__(self, lines: Sequence[Line], reason: str) -> None:
@@ -58,8 +58,8 @@ class Interrupted(Exception):
 class Sender:
     """Sends to one queue.
 
-    fifo: every message gets a deduplication id of its own, unless `options` has one.
-    options: of all messages, as SQS names them (DelaySeconds, MessageGroupId).
+    fifo: whether to give each message its own deduplication id, unless `options` has one.
+    options: parameters of all messages, named as in SQS (DelaySeconds, MessageGroupId).
     """
 
     def __init__(self, client: Client, url: str, *, fifo: bool, options: Mapping[str, Any]) -> None:
@@ -67,11 +67,11 @@ class Sender:
         self._url = url
         self._fifo = fifo
         self._options = options
-        #: One by one in a FIFO queue: an entry sent again would come after its followers.
+        #: 1 for a FIFO queue: an entry that is retried would come after those behind it.
         self.max_batch = 1 if fifo else MAX_BATCH
 
     def send(self, lines: Sequence[Line]) -> list[Result]:
-        """Send one batch; each line's result, in order. Raises Interrupted."""
+        """Send one batch. Returns the results in order; raises Interrupted."""
         entries = {str(at): self._entry(str(at), line) for at, line in enumerate(lines)}
         results: dict[str, Result] = {}
         backoff = Backoff(0.2, 5.0)
@@ -81,7 +81,7 @@ class Sender:
                     "send_message_batch", QueueUrl=self._url, Entries=list(entries.values())
                 )
             except CallError as error:
-                raise Interrupted(lines, of_aws(error)) from error
+                raise Interrupted(lines, aws_error_line(error)) from error
             for one in answer.get("Successful", []):
                 results[one["Id"]] = Result(lines[int(one["Id"])], one["MessageId"])
                 del entries[one["Id"]]

@@ -1,4 +1,4 @@
-"""`status`: what the running kicker does."""
+"""`status`: shows what the running kicker does."""
 
 from .command import command
 

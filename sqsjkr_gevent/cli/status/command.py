@@ -1,4 +1,4 @@
-"""`status`: what the running kicker does, once or until Ctrl-C."""
+"""`status`: shows what the running kicker does, once or until Ctrl-C."""
 
 import sys
 import time
@@ -12,20 +12,20 @@ from ..stats_client import NoAnswer, StatsClient
 from .print import print_plain, rendered
 from .view import State, facts, parts
 
-#: Seconds between two looks.
-EVERY = 1.0
+#: Seconds between two updates.
+INTERVAL = 1.0
 
 
 @click.command
 @conf_option
-@click.option("--once", is_flag=True, help="Show it one time, also on a terminal.")
-@click.option("--json", "json_", is_flag=True, help="As the kicker tells it; one time.")
+@click.option("--once", is_flag=True, help="Show it once, even on a terminal.")
+@click.option("--json", "json_", is_flag=True, help="Print the kicker's own JSON, once.")
 @click.pass_obj
 def command(settings: Settings, once: bool, json_: bool) -> None:
-    """Show what the running kicker does: its health, what runs, and what waits for what.
+    """Show the running kicker: its health, its running jobs, and its waiting jobs.
 
-    On a terminal it is shown anew each second, until Ctrl-C. The kicker is asked at the stats
-    address of the config.
+    On a terminal, the output is updated every second until Ctrl-C. The kicker is found at the
+    config's stats address.
     """
     client = StatsClient(load_quietly(settings).kicker)
     state = client.get("/api/state")
@@ -55,9 +55,9 @@ def _watch(client: StatsClient, state: State) -> None:
         while True:
             shown = [*trouble, *facts(state)]
             live.update(rendered(shown, parts(state), console.width), refresh=True)
-            time.sleep(EVERY)
+            time.sleep(INTERVAL)
             try:
                 state, trouble = client.get("/api/state"), []
             except NoAnswer as error:
-                # It may be restarted: what was seen last stays, and it is asked again.
+                # It may be restarting: keep showing the last state, and ask again.
                 trouble = [("problem", str(error))]

@@ -10,26 +10,26 @@ from .view import Part
 if TYPE_CHECKING:
     from rich.console import Group
 
-#: Characters of the names before facts.
-_NAMES = 8
+#: Width of the names of facts.
+_NAME_WIDTH = 8
 
 
 def print_plain(facts: Iterable[tuple[str, str]], parts: Iterable[Part]) -> None:
-    """Facts as names and values, then each table under its title."""
+    """Print facts as names and values, then each table under its title."""
     for name, value in facts:
-        print(f"{name:<{_NAMES}}  {safe(value)}")
+        print(f"{name:<{_NAME_WIDTH}}  {safe(value)}")
     for part in parts:
         print(f"\n{part.title}")
         print_rows(part.columns, part.rows)
 
 
 def rendered(facts: Iterable[tuple[str, str]], parts: Iterable[Part], width: int) -> "Group":
-    """The same for a terminal of that width."""
+    """The same output for a terminal of this width."""
     from rich.console import Group
     from rich.text import Text
 
     lines: list[object] = [
-        Text.assemble((f"{name:<{_NAMES}}  ", "bold"), (safe(value), _style(name, value)))
+        Text.assemble((f"{name:<{_NAME_WIDTH}}  ", "bold"), (safe(value), _style(name, value)))
         for name, value in facts
     ]
     for part in parts:

@@ -1,4 +1,4 @@
-"""What `status` and `drain` show of a kicker's state. Nothing here asks or prints."""
+"""The parts of a kicker's state that `status` and `drain` show. Pure: no requests, no printing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,13 +32,13 @@ _WAITING = (
     Column("command", cut=True),
 )
 
-#: What a job waits for, in words.
+#: What a job waits for, as text.
 _WAITS = {"lock": "its lock", "host": "another host", "group": "its group"}
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A table and what stands above it."""
+    """A table with its title."""
 
     title: str
     columns: tuple[Column, ...]
@@ -46,7 +46,7 @@ class Part:
 
 
 def facts(state: State) -> Iterator[tuple[str, str]]:
-    """Names and values: how it is first, then what it does. A name may come more than once."""
+    """Names and values: health first, then activity. A name can occur more than once."""
     health = state["health"]
     yield "health", str(health["status"])
     for problem in health["problems"]:
@@ -64,14 +64,14 @@ def facts(state: State) -> Iterator[tuple[str, str]]:
 
 
 def parts(state: State) -> Iterator[Part]:
-    """The tables, those of jobs where there are any."""
+    """The tables; those of jobs only if there are any."""
     now = state["now"]
     yield Part("processes", _PROCESSES, [_process(one, now) for one in state["processes"]])
     yield from jobs(state)
 
 
 def jobs(state: State) -> Iterator[Part]:
-    """What runs and what waits, oldest first."""
+    """The tables of running and waiting jobs, oldest first."""
     now = state["now"]
     if state["running"]:
         rows = [_running(one, now) for one in state["running"]]
@@ -91,7 +91,7 @@ def _depth(depth: Mapping[str, Any] | None, now: float) -> str:
     if depth is None:
         return ""
     if depth["error"]:
-        return f": how many messages it has is not known: {depth['error']}"
+        return f": number of messages unknown: {depth['error']}"
     dead = "" if depth["dead_letters"] is None else f", {depth['dead_letters']} dead letters"
     return (
         f": about {depth['visible']} visible, {depth['in_flight']} in flight, "
