@@ -189,7 +189,7 @@ class Client:
         self, operation: str, arguments: dict[str, Any], expected: Callable[[Exception], bool]
     ) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            response: dict[str, Any] = getattr(self._client, operation)(**arguments)
         except CallError as error:
             self._observe(operation, None if expected(error) else error)
             raise
@@ -202,7 +202,7 @@ class Client:
         finally:
             self._pace.over()
         self._observe(operation, None)
-        return answer
+        return response
 
     def _on_response(self, parsed_response: dict[str, Any] | None, **_: object) -> None:
         """Handles botocore's event response-received, for each try. None means no response."""
@@ -228,12 +228,12 @@ def _ca_bundle(session: Session) -> str | None:
     return bundle
 
 
-def _is_well(answer: Mapping[str, Any]) -> bool:
+def _is_well(response: Mapping[str, Any]) -> bool:
     """Whether the service carried out the request, or rejected it for a fault of the request."""
-    status: int = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    status: int = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if status < 400:
         return True
-    return status < 500 and status != 429 and answer["Error"]["Code"] not in _THROTTLED
+    return status < 500 and status != 429 and response["Error"]["Code"] not in _THROTTLED
 
 
 def error_code(error: Exception) -> str:

@@ -98,10 +98,10 @@ class DeadLetters:
         failed: dict[str, str] = {}
         for batch in _batches(letters, 1 if fifo else MAX_BATCH):
             entries = [{"Id": str(at), **again(one, fifo=fifo)} for at, one in enumerate(batch)]
-            answer = self._client.call("send_message_batch", QueueUrl=url, Entries=entries)
-            sent = {int(one["Id"]): one["MessageId"] for one in answer.get("Successful", [])}
+            response = self._client.call("send_message_batch", QueueUrl=url, Entries=entries)
+            sent = {int(one["Id"]): one["MessageId"] for one in response.get("Successful", [])}
             self._sent.update(sent.values())
-            refused = _failures(batch, answer, sent)
+            refused = _failures(batch, response, sent)
             failed |= refused
             left = self.delete([batch[at] for at in sent])
             failed |= {one: f"sent, but not deleted here: {why}" for one, why in left.items()}
@@ -115,15 +115,15 @@ class DeadLetters:
         """Delete them. Returns failed ids with the reason."""
         failed: dict[str, str] = {}
         for batch in _batches(letters):
-            answer = self._call("delete_message_batch", _entries(batch))
-            gone = {int(one["Id"]) for one in answer.get("Successful", [])}
-            failed |= _failures(batch, answer, gone)
+            response = self._call("delete_message_batch", _entries(batch))
+            gone = {int(one["Id"]) for one in response.get("Successful", [])}
+            failed |= _failures(batch, response, gone)
             for at in gone:
                 del self._held[batch[at].id]
         return failed
 
     def _receive(self, limit: int) -> list[DeadLetter]:
-        answer = self._client.call(
+        response = self._client.call(
             "receive_message",
             QueueUrl=self._url,
             MaxNumberOfMessages=limit,
@@ -132,7 +132,7 @@ class DeadLetters:
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )
-        return [read(raw) for raw in answer.get("Messages", [])]
+        return [read(raw) for raw in response.get("Messages", [])]
 
     def _call(self, operation: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
         return self._client.call(operation, QueueUrl=self._url, Entries=entries)
@@ -146,9 +146,9 @@ def _entries(letters: Sequence[DeadLetter], **more: int) -> list[dict[str, Any]]
 
 
 def _failures(
-    letters: Sequence[DeadLetter], answer: Mapping[str, Any], done: Iterable[int]
+    letters: Sequence[DeadLetter], response: Mapping[str, Any], done: Iterable[int]
 ) -> dict[str, str]:
-    reported = {int(one["Id"]): one for one in answer.get("Failed", [])}
+    reported = {int(one["Id"]): one for one in response.get("Failed", [])}
     failed = {}
     for at in set(range(len(letters))) - set(done):
         one = reported.get(at, {"Code": "NoResult", "Message": "SQS returned no result for it"})

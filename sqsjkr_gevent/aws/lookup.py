@@ -71,14 +71,14 @@ def find_queue(client: Client, name: str, owner: str, dead_letter_name: str | No
 def queue_url(client: Client, name: str, owner: str) -> str | None:
     """The queue's URL, None if there is no such queue. Raises what botocore raises."""
     try:
-        answer = client.call(
+        response = client.call(
             "get_queue_url", expected=is_denied, QueueName=name, QueueOwnerAWSAccountId=owner
         )
     except CallError as error:
         if error_code(error) in MISSING:
             return None
         raise
-    return str(answer["QueueUrl"])
+    return str(response["QueueUrl"])
 
 
 def default_url(client: Client, name: str, owner: str) -> str:
@@ -88,10 +88,10 @@ def default_url(client: Client, name: str, owner: str) -> str:
 
 def queue_attributes(client: Client, url: str) -> dict[str, str]:
     """All attributes of a queue. Raises what botocore raises."""
-    answer = client.call(
+    response = client.call(
         "get_queue_attributes", expected=is_denied, QueueUrl=url, AttributeNames=["All"]
     )
-    attributes: dict[str, str] = answer.get("Attributes", {})
+    attributes: dict[str, str] = response.get("Attributes", {})
     return attributes
 
 

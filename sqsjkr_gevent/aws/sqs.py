@@ -113,7 +113,7 @@ class SqsQueue:
     def receive(self, limit: int) -> list[Message]:
         """One long poll for up to `limit` messages, at least 1. Returns [] if none came."""
         try:
-            answer = self._polls.call(
+            response = self._polls.call(
                 "receive_message",
                 QueueUrl=self._url,
                 MaxNumberOfMessages=min(limit, MAX_BATCH),
@@ -125,7 +125,7 @@ class SqsQueue:
         except CallError as error:
             kind = AccessDenied if is_denied(error) else QueueError
             raise kind(f"queue {self.name!r}: {error}") from error
-        return [_message(raw) for raw in answer.get("Messages", [])]
+        return [_message(raw) for raw in response.get("Messages", [])]
 
     def delete(self, message: Message) -> None:
         """Delete the message. Returns once SQS has confirmed it.
@@ -271,13 +271,13 @@ class SqsQueue:
     ) -> Sequence[Exception | None]:
         numbered = [{"Id": str(number), **entry} for number, entry in enumerate(entries)]
         try:
-            answer = self._calls.call(
+            response = self._calls.call(
                 operation, urgent=urgent, QueueUrl=self._url, Entries=numbered
             )
         except CallError as error:
             raise QueueError(f"queue {self.name!r}: {error}") from error
-        confirmed = {int(entry["Id"]) for entry in answer.get("Successful", [])}
-        failed = {int(entry["Id"]): _fault(entry) for entry in answer.get("Failed", [])}
+        confirmed = {int(entry["Id"]) for entry in response.get("Successful", [])}
+        failed = {int(entry["Id"]): _fault(entry) for entry in response.get("Failed", [])}
         no_result = Again("SQS returned no result for it")
         return [
             None if number in confirmed else failed.get(number, no_result)

@@ -116,7 +116,7 @@ class Table:
         names = _names_in(f"{update} {condition}")
         arguments: dict[str, Any] = {"ExpressionAttributeNames": names} if names else {}
         try:
-            answer = self._client.call(
+            response = self._client.call(
                 "update_item",
                 urgent=urgent,
                 TableName=self.name,
@@ -133,7 +133,7 @@ class Table:
                 raise self._store_error(error) from error
             row = getattr(error, "response", {}).get("Item")
             return (self._old(row_id, kind) if row is None else row), False
-        return answer.get("Attributes", {}), True
+        return response.get("Attributes", {}), True
 
     def _old(self, row_id: str, kind: str) -> Row:
         """The row if the response has none: it does not exist, or the server does not return it."""
@@ -152,14 +152,14 @@ class Table:
             raise self._store_error(error) from error
 
     def _read(self, row_id: str, kind: str) -> Row:
-        answer = self._client.call(
+        response = self._client.call(
             "get_item",
             expected=is_denied,
             TableName=self.name,
             Key=key(row_id, kind),
             ConsistentRead=True,
         )
-        row: Row = answer.get("Item", {})
+        row: Row = response.get("Item", {})
         return row
 
     def scan(self, kind: str, condition: str) -> Iterator[Row]:
@@ -174,13 +174,13 @@ class Table:
         }
         while True:
             try:
-                answer = self._client.call("scan", TableName=self.name, **arguments)
+                response = self._client.call("scan", TableName=self.name, **arguments)
             except CallError as error:
                 raise self._start_error(error, SCAN) from error
-            yield from answer.get("Items", [])
-            if "LastEvaluatedKey" not in answer:
+            yield from response.get("Items", [])
+            if "LastEvaluatedKey" not in response:
                 return
-            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+            arguments["ExclusiveStartKey"] = response["LastEvaluatedKey"]
 
     def delete(self, row_id: str, kind: str, owner: str, version: int | None = None) -> bool:
         """Delete the row if it has that owner and version. Returns whether it had."""
@@ -213,7 +213,7 @@ class Table:
             return self._put_singly(rows)
         unique = {row["Id"]["S"]: row for row in rows}.values()
         try:
-            answer = self._client.call(
+            response = self._client.call(
                 "batch_write_item",
                 expected=is_denied,
                 RequestItems={self.name: [{"PutRequest": {"Item": row}} for row in unique]},
@@ -229,7 +229,7 @@ class Table:
             raise failure from error
         left = {
             request["PutRequest"]["Item"]["Id"]["S"]
-            for request in answer.get("UnprocessedItems", {}).get(self.name, [])
+            for request in response.get("UnprocessedItems", {}).get(self.name, [])
         }
         throttled = Again("DynamoDB left it unprocessed")
         return [throttled if row["Id"]["S"] in left else None for row in rows]

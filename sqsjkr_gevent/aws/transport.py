@@ -62,8 +62,8 @@ class LeanTransport:
         client = self._clients.get(origin) or self._client(origin)
         url = request.url
         try:
-            answer = client.request(request.method, path, request.body, _plain(request.headers))
-            body = bytes(answer.read())
+            response = client.request(request.method, path, request.body, _plain(request.headers))
+            body = bytes(response.read())
         except TimeoutError as error:
             raise ReadTimeoutError(endpoint_url=url, error=error) from error
         except PythonSSLError as error:
@@ -74,8 +74,8 @@ class LeanTransport:
             raise EndpointConnectionError(endpoint_url=url, error=error) from error
         except (HTTPParseError, ValueError) as error:
             raise HTTPClientError(error=error) from error
-        headers: Any = dict(answer.headers)
-        return AWSResponse(url, answer.get_code(), headers, _Raw(body))
+        headers: Any = dict(response.headers)
+        return AWSResponse(url, response.get_code(), headers, _Raw(body))
 
     def _client(self, origin: str) -> HTTPClient:
         client = self._clients[origin] = HTTPClient.from_url(

@@ -1,4 +1,4 @@
-"""What a kicker shows over HTTP: the page, its API, the metrics and the stats of sqsjkr."""
+"""What a kicker serves over HTTP: the page, its API, metrics, and sqsjkr's stats."""
 
 from .app import create_app
 from .live import Live

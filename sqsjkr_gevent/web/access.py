@@ -1,4 +1,4 @@
-"""Who may look: whoever asks by a name of ours, and shows the token where there is one."""
+"""Access control: the Host header must name this host, and the token must match if there is one."""
 
 import hmac
 from base64 import b64encode
@@ -18,13 +18,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from .hosts import Hosts, name_of
 
-#: Endpoints for everybody, by whatever name: load balancers ask for the health, sqsjkr's clients
-#: for its stats. They tell nothing of single jobs.
+#: Public endpoints, under any host name, for load balancers and sqsjkr's stats clients. They show
+#: nothing about single jobs.
 OPEN = frozenset({"healthz", "stats_v1", "stats_v2"})
 #: Endpoints that need no token.
 TOKENLESS = OPEN | {"login"}
 
-#: Nothing but our own files, and nobody may frame the page.
+#: Only our own files, and no framing of the page.
 #: https://www.w3.org/TR/CSP3/
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -40,8 +40,7 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
-
-#: Of the login page, which can have no file of its own: those are guarded.
+#: The login page's style, inline because static files need the token.
 _STYLE = """
 body { margin: 0; min-height: 100vh; display: grid; place-items: center;
   font: 16px/1.5 system-ui, sans-serif; color-scheme: light dark; }
@@ -56,7 +55,7 @@ _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 
 
 def add_access(app: Flask, token: str | None, hosts: Hosts) -> None:
-    """Guard all of the app but OPEN. token: None asks for none."""
+    """Guard all endpoints of the app except OPEN. token: None if none is required."""
 
     @app.after_request
     def harden(response: Response) -> Response:
@@ -67,14 +66,14 @@ def add_access(app: Flask, token: str | None, hosts: Hosts) -> None:
         return response
 
     @app.before_request
-    def called_by_name() -> AnyResponse | None:
+    def check_host() -> AnyResponse | None:
         host = request.headers.get("Host")
-        if request.endpoint in OPEN or _shows(token) or hosts.has(host):
+        if request.endpoint in OPEN or _has_token(token) or hosts.knows(host):
             return None
         return _refused(
             421,
-            f"no kicker is called {name_of(host or '')} here: ask by the address, or add the name "
-            f"to kicker.stats_hosts",
+            f"unknown host name {name_of(host or '')}: use the address, or add the name to "
+            f"kicker.stats_hosts",
         )
 
     if token is not None:
@@ -83,18 +82,18 @@ def add_access(app: Flask, token: str | None, hosts: Hosts) -> None:
 
 def _guard(app: Flask, token: str) -> None:
     session = hmac.new(token.encode(), b"sqsjkr-gevent page", sha256).hexdigest()
-    # Cookies are of a host, not of a port: kickers of other tokens need names of their own.
+    # Cookies do not depend on the port, so kickers with other tokens need another cookie name.
     cookie = f"sqsjkr_{sha256(session.encode()).hexdigest()[:8]}"
 
     @app.before_request
     def guard() -> AnyResponse | None:
-        if request.endpoint in TOKENLESS or _is_known(token, cookie, session):
+        if request.endpoint in TOKENLESS or _is_authorized(token, cookie, session):
             return None
         if request.endpoint == "page":
             return redirect(url_for("login"))
-        answer = _refused(401, "show kicker.stats_token: Authorization: Bearer TOKEN")
-        answer.headers["WWW-Authenticate"] = 'Bearer realm="sqsjkr-gevent"'
-        return answer
+        response = _refused(401, "kicker.stats_token required: send Authorization: Bearer TOKEN")
+        response.headers["WWW-Authenticate"] = 'Bearer realm="sqsjkr-gevent"'
+        return response
 
     @app.route("/login", methods=["GET", "POST"])
     def login() -> AnyResponse:
@@ -102,9 +101,9 @@ def _guard(app: Flask, token: str) -> None:
             return _form(wrong=False)
         if not _same(request.form.get("token", ""), token):
             return _form(wrong=True)
-        answer = redirect(url_for("page"))
-        # Not the token itself, and gone with the browser.
-        answer.set_cookie(
+        response = redirect(url_for("page"))
+        # Not the token itself; it expires when the browser closes.
+        response.set_cookie(
             cookie,
             session,
             httponly=True,
@@ -112,33 +111,33 @@ def _guard(app: Flask, token: str) -> None:
             secure=request.is_secure,
             path=request.script_root or "/",
         )
-        return answer
+        return response
 
 
 def _form(*, wrong: bool) -> Response:
     page = render_template("login.html", wrong=wrong, style=_STYLE)
-    answer = make_response(page, 401 if wrong else 200)
+    response = make_response(page, 401 if wrong else 200)
     style = f"style-src 'sha256-{_STYLE_HASH}'"
-    answer.headers["Content-Security-Policy"] = POLICY.replace("style-src 'self'", style)
-    return answer
+    response.headers["Content-Security-Policy"] = POLICY.replace("style-src 'self'", style)
+    return response
 
 
 def _refused(status: int, reason: str) -> Response:
-    answer = jsonify(error=reason)
-    answer.status_code = status
-    return answer
+    response = jsonify(error=reason)
+    response.status_code = status
+    return response
 
 
-def _is_known(token: str, cookie: str, session: str) -> bool:
-    return _shows(token) or _same(request.cookies.get(cookie, ""), session)
+def _is_authorized(token: str, cookie: str, session: str) -> bool:
+    return _has_token(token) or _same(request.cookies.get(cookie, ""), session)
 
 
-def _shows(token: str | None) -> bool:
-    """Whether the request has the token in its header, which no browser adds by itself."""
-    scheme, _, shown = request.headers.get("Authorization", "").partition(" ")
-    return token is not None and scheme.lower() == "bearer" and _same(shown.strip(), token)
+def _has_token(token: str | None) -> bool:
+    """Whether the request has the token in its header, which browsers never add by themselves."""
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    return token is not None and scheme.lower() == "bearer" and _same(given.strip(), token)
 
 
 def _same(one: str, other: str) -> bool:
-    """Compare in a time that tells nothing of where they differ."""
+    """Compare in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())

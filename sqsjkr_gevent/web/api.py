@@ -1,4 +1,4 @@
-"""What the page, the commands and scripts ask for: JSON, and server-sent events."""
+"""The API for the page, the commands and scripts: JSON and server-sent events."""
 
 import json
 import math
@@ -16,19 +16,19 @@ from ..telemetry import Query, Record
 from .live import shortened
 from .overview import Overview
 
-#: Ends of one answer, at most; and where none is said.
+#: Ends in one response: at most, and by default.
 MAX_LIMIT = 500
 LIMIT = 50
 
-#: Seconds between two events; every how many of them the series are sent; and what a browser waits
-#: before it connects again, in milliseconds.
+#: Seconds between two state events; state events per series event; milliseconds that a browser
+#: waits before it reconnects.
 EVENT_EVERY = 1.0
 SERIES_EVERY = 5
 RETRY_MS = 2000
 
 
 def add_api(app: Flask, view: Overview) -> None:
-    """All below /api."""
+    """Add all endpoints below /api."""
 
     @app.get("/api/state")
     def state() -> Response:
@@ -49,14 +49,14 @@ def add_api(app: Flask, view: Overview) -> None:
     def job(job_id: str) -> tuple[Response, int]:
         ends = view.history.find(Query(job_id=job_id, limit=MAX_LIMIT))
         if not ends:
-            return jsonify(error=f"no end of a job {job_id} is known"), 404
+            return jsonify(error=f"no history of job {job_id}"), 404
         return jsonify(ends=[end.as_json(output=True) for end in ends]), 200
 
     state_event, series_event = _shared("state", view.state), _shared("series", view.series)
 
     @app.get("/api/events")
     def events() -> Response:
-        # A proxy that gathers an answer before it passes it on would pass on nothing.
+        # A proxy that buffers responses would never pass this one on.
         headers = {"X-Accel-Buffering": "no"}
         stream = _events(state_event, series_event)
         return Response(stream, mimetype="text/event-stream", headers=headers)
@@ -83,19 +83,19 @@ def _events(state: Callable[[], str], series: Callable[[], str]) -> Iterator[str
                 yield series()
             yield state()
         except StoreError:
-            return  # The page connects again, and says meanwhile that it is not live.
+            return  # The page reconnects, and meanwhile shows that the connection is lost.
         turn += 1
         gevent.sleep(EVENT_EVERY)
 
 
-def _shared(name: str, look: Callable[[], dict[str, Any]]) -> Callable[[], str]:
-    """An event that is made once for all who watch: many may, when something is wrong."""
+def _shared(name: str, get: Callable[[], dict[str, Any]]) -> Callable[[], str]:
+    """An event made once for all viewers, since many may watch when something is wrong."""
     made_at, text = -math.inf, ""
 
     def event() -> str:
         nonlocal made_at, text
         if time.monotonic() - made_at >= EVENT_EVERY / 2:
-            text = f"event: {name}\ndata: {json.dumps(look())}\n\n"
+            text = f"event: {name}\ndata: {json.dumps(get())}\n\n"
             made_at = time.monotonic()
         return text
 
@@ -106,7 +106,7 @@ def _query() -> Query:
     given = request.args
     outcome = given.get("outcome") or None
     if outcome is not None and outcome not in {one.value for one in Outcome}:
-        raise BadRequest(f"outcome: one of {', '.join(one.value for one in Outcome)}")
+        raise BadRequest(f"outcome: expected one of {', '.join(one.value for one in Outcome)}")
     return Query(
         job_id=given.get("job_id") or None,
         event_id=given.get("event_id") or None,
@@ -127,14 +127,14 @@ def _number(name: str) -> float | None:
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise BadRequest(f"{name}: epoch seconds, not {text!r}")
+        raise BadRequest(f"{name}: expected epoch seconds, got {text!r}")
     return number
 
 
-def _whole(name: str, most: int) -> int | None:
+def _whole(name: str, maximum: int) -> int | None:
     number = _number(name)
     if number is None:
         return None
-    if not (1 <= number <= most and number == int(number)):
-        raise BadRequest(f"{name}: a whole number from 1 to {most}")
+    if not (1 <= number <= maximum and number == int(number)):
+        raise BadRequest(f"{name}: expected a whole number from 1 to {maximum}")
     return int(number)

@@ -1,4 +1,4 @@
-"""The Flask app; it mounts in any WSGI server of the kicker's process."""
+"""The Flask app. It can be mounted in any WSGI server in the kicker's process."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from .exposition import CONTENT_TYPE
 from .hosts import Hosts
 from .overview import Viewed
 
-#: Bytes of a request's body: only the form of the login has one.
+#: Maximum bytes of a request's body; only the login form has one.
 MAX_BODY = 16 * 1024
 
 _V2 = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.ERRORED)
 
 
 def create_app(kicker: Viewed) -> Flask:
-    """The app for a kicker: the page, what it asks for, metrics, health and sqsjkr's two paths."""
+    """The app for a kicker: the page, its API, metrics, health and sqsjkr's two stats paths."""
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
-    # sqsjkr's stats clients may compare bytes, and it has its own order of keys.
+    # Keep sqsjkr's order of keys, since its stats clients may compare bytes.
     app.json.sort_keys = False  # type: ignore[attr-defined]
     view = kicker.view
     add_access(app, view.token, Hosts(view.host_names))

@@ -1,7 +1,7 @@
-"""The connections of the web face: how long one may take for what, and who goes where it is full.
+"""The connections of the web server: their time limits, and which one is closed at the maximum.
 
-A time limit and a lack of places end a connection in one way: its socket is shut down, which is an
-error to whoever reads from it or writes to it. Nothing is raised anywhere else.
+In both cases the connection ends because its socket is shut down: its greenlet gets an error when
+it reads or writes. Nothing is raised anywhere else.
 """
 
 import errno
@@ -17,21 +17,21 @@ from .app import MAX_BODY
 
 log = get_logger(__name__)
 
-#: Bytes of an answer that a reader has to take within one limit.
+#: Bytes of a response that a client must read within one time limit.
 PIECE = 64 * 1024
 
 
 class Connection(WSGIHandler):
-    """One connection, from its first request to its last one."""
+    """One connection, from its first request to its last."""
 
-    #: Seconds that it may be idle: more than the 60 after which proxies and load balancers close
-    #: theirs, so that none sends a request into a connection that is just being closed.
+    #: Seconds that it may be idle. Proxies and load balancers close idle connections after 60, so
+    #: they never send a request into a connection that is just being closed here.
     idle_for = 75.0
     #: Seconds from the first byte of a request to the end of its headers.
     headers_within = 10.0
-    #: Seconds for the body of a request and its answer; only a login has one.
+    #: Seconds for a request with a body and its response; only a login has a body.
     body_within = 30.0
-    #: Seconds within which each piece of an answer has to be taken.
+    #: Seconds within which a client must read each piece of a response.
     piece_within = 30.0
 
     ignored_socket_errors = (
@@ -40,7 +40,7 @@ class Connection(WSGIHandler):
         errno.EHOSTUNREACH,
         errno.ENETUNREACH,
         errno.ENOTCONN,
-        errno.EBADF,  # as gevent has it for one that was shut down by another greenlet
+        errno.EBADF,  # gevent's error for a socket that another greenlet has shut down
     )
 
     server: "Server"
@@ -51,22 +51,22 @@ class Connection(WSGIHandler):
         self._timer: Any = None
 
     def shut(self) -> None:
-        """Have it end, whatever it waits for."""
+        """End it, whatever it waits for."""
         try:
             self._shut_down(socket.SHUT_RDWR)
         except OSError:
-            pass  # It has ended.
+            pass  # It has already ended.
 
     def handle(self) -> None:
-        """All of its requests."""
+        """Handle all of its requests."""
         try:
             super().handle()
         except OSError:
-            pass  # The client has gone before it was told that its request was wrong.
+            pass  # The client left before it got the error response.
         finally:
             self._limit(None)
             self.server.waiting.leave(self)
-            self.server.answering.leave(self)
+            self.server.responding.leave(self)
 
     def read_requestline(self) -> str:
         """Wait for a request."""
@@ -77,7 +77,7 @@ class Connection(WSGIHandler):
         return str(super().read_requestline())
 
     def read_request(self, raw_requestline: str) -> bool:  # type: ignore[override]  # it is a bool
-        """Read the headers; ValueError for what is answered with a 400."""
+        """Read the headers. Raises ValueError, for a 400 response."""
         try:
             super().read_request(raw_requestline)
         except (OSError, HTTPException) as error:
@@ -85,32 +85,32 @@ class Connection(WSGIHandler):
         if "transfer-encoding" in self.headers:
             raise ValueError("a body without a length")
         if (self.content_length or 0) > MAX_BODY:
-            # The app refuses it by its header; what is beyond is never read.
+            # The app rejects it by its header, and the rest of the body is never read.
             self.content_length = MAX_BODY
             self.close_connection = True
         return True
 
     def handle_one_response(self) -> None:
-        """Answer a request."""
+        """Respond to a request."""
         self.server.waiting.leave(self)
-        self.server.answering.enter(self)
+        self.server.responding.enter(self)
         self._limit(self.body_within if self.content_length else None)
         super().handle_one_response()
-        self.server.answering.leave(self)
+        self.server.responding.leave(self)
 
     def write(self, data: bytes) -> None:
-        """Send a part of the answer."""
+        """Send a part of the response."""
         for start in range(0, len(data) or 1, PIECE):
             if not self.content_length:
                 self._limit(self.piece_within)
             super().write(data[start : start + PIECE])
 
     def log_error(self, msg: str, *args: object) -> None:
-        """Note a request that is none. Clients choose its text, and how often they send it."""
+        """Log a malformed request, at debug level: clients control its text and frequency."""
         log.debug("bad request", client=self.client_address, reason=msg % args if args else msg)
 
     def _limit(self, seconds: float | None) -> None:
-        """Shut it after that time, unless there is another limit by then, or none."""
+        """Shut it after that time, unless another call changes the limit before. None: no limit."""
         if self._timer is not None:
             self._timer.stop()
             self._timer.close()
@@ -121,43 +121,43 @@ class Connection(WSGIHandler):
 
 
 class Crowd:
-    """Connections that do the same. Of more than `most` the one goes that does it longest."""
+    """Connections in the same phase. At more than `limit`, the one longest in it is shut."""
 
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._inside: dict[Connection, None] = {}  # in the order in which they came
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._inside: dict[Connection, None] = {}  # in order of arrival
 
     def enter(self, one: Connection) -> None:
-        """It begins."""
+        """Add a connection."""
         self._inside[one] = None
-        if len(self._inside) > self._most:
+        if len(self._inside) > self._limit:
             longest = next(iter(self._inside))
             del self._inside[longest]
             longest.shut()
 
     def leave(self, one: Connection) -> None:
-        """It is done, if it was there."""
+        """Remove a connection, if it is there."""
         self._inside.pop(one, None)
 
 
 class Server(WSGIServer):
-    """Serves an app with `most` connections at a time.
+    """Serves an app with up to `limit` connections at a time.
 
-    Half of them may wait for a request, and almost half be answered, so there is always a place
-    for a new one: for its sake the connection goes that is idle, or being answered, for longest.
+    Up to half of them may wait for a request, and one less than the rest may be in a response. So
+    there is always room for a new one: the connection that is longest in its phase is shut.
     """
 
     handler_class = Connection
 
-    def __init__(self, listener: Any, app: Any, most: int) -> None:
-        self.waiting = Crowd(most // 2)
-        self.answering = Crowd(most - most // 2 - 1)
+    def __init__(self, listener: Any, app: Any, limit: int) -> None:
+        self.waiting = Crowd(limit // 2)
+        self.responding = Crowd(limit - limit // 2 - 1)
         super().__init__(
             listener,
             app,
             log=None,
-            # Without a pool of its own a server forgets its connections when it stops.
-            spawn=Pool(most),
-            # gevent would ask the DNS for it, and a start would wait for that.
+            # Without its own pool, a server forgets its connections when it stops.
+            spawn=Pool(limit),
+            # gevent would look it up in the DNS, which delays the start.
             environ={"SERVER_NAME": "localhost"},
         )

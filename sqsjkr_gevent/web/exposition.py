@@ -1,4 +1,4 @@
-"""The text that Prometheus reads: what was counted, and what can be seen at this moment."""
+"""The metrics as text for Prometheus: counters, histograms and gauges."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -18,15 +18,15 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def exposition(counted: Collector, states: Sequence[ProcessState], depth: Depth | None) -> bytes:
-    """All metrics as text. counted: of Metrics, or of the files of a fleet."""
+    """All metrics as text. counted: from Metrics, or from the files of a fleet."""
     registry = CollectorRegistry()
     registry.register(counted)
-    registry.register(_Now(states, depth))
+    registry.register(_Gauges(states, depth))
     return generate_latest(registry)
 
 
-class _Now(Collector):
-    """Gauges."""
+class _Gauges(Collector):
+    """The gauges, computed at each scrape."""
 
     def __init__(self, states: Sequence[ProcessState], depth: Depth | None) -> None:
         self._states = states
@@ -40,18 +40,18 @@ class _Now(Collector):
             )
         yield GaugeMetricFamily(
             "sqsjkr_heartbeat_lag_seconds",
-            "Since the last heartbeat; of several processes, the longest.",
+            "Seconds since the last heartbeat; the longest of several processes.",
             value=longest_lag(self._states),
         )
         yield GaugeMetricFamily(
             "sqsjkr_healthy",
-            "1 while /healthz answers 200.",
+            "1 while /healthz returns 200.",
             value=float(one_health(self._states, time.time()).is_well),
         )
         yield GaugeMetricFamily(
-            "sqsjkr_processes", "Processes that run a kicker.", value=len(self._states)
+            "sqsjkr_processes", "Number of kicker processes.", value=len(self._states)
         )
-        version = GaugeMetricFamily("sqsjkr_build_info", "Its version.", labels=["version"])
+        version = GaugeMetricFamily("sqsjkr_build_info", "The version.", labels=["version"])
         version.add_metric([__version__], 1)
         yield version
         yield from self._depths()
@@ -62,7 +62,7 @@ class _Now(Collector):
             return
         messages = GaugeMetricFamily(
             "sqsjkr_queue_messages",
-            "About how many messages the queue holds, at most a minute ago.",
+            "Approximate number of messages in the queue, at most a minute old.",
             labels=["state"],
         )
         for state in ("visible", "in_flight", "delayed"):
@@ -71,15 +71,15 @@ class _Now(Collector):
         if numbers.dead_letters is not None:
             yield GaugeMetricFamily(
                 "sqsjkr_dead_letters",
-                "About how many messages the dead-letter queue holds, at most a minute ago.",
+                "Approximate number of messages in the dead-letter queue, at most a minute old.",
                 value=numbers.dead_letters,
             )
 
 
-#: Attribute of ProcessState, name, meaning.
+#: Attribute of ProcessState, metric name, help text.
 _GAUGES = (
-    ("slots", "sqsjkr_slots", "Most jobs that run at a time."),
-    ("busy", "sqsjkr_jobs_running", "Jobs that run."),
-    ("waiting", "sqsjkr_jobs_waiting", "Jobs that wait for a lock, their group or another host."),
-    ("prefetched", "sqsjkr_jobs_prefetched", "Jobs received ahead that wait for a slot."),
+    ("slots", "sqsjkr_slots", "How many jobs can run at a time."),
+    ("busy", "sqsjkr_jobs_running", "Running jobs."),
+    ("waiting", "sqsjkr_jobs_waiting", "Jobs waiting for a lock, their group or another host."),
+    ("prefetched", "sqsjkr_jobs_prefetched", "Prefetched jobs waiting for a slot."),
 )

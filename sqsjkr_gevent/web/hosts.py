@@ -1,7 +1,7 @@
-"""The names by which a kicker may be asked.
+"""The host names under which a kicker may be requested, as a defense against DNS rebinding.
 
-A page from elsewhere can give its own name this host's address, and then ask like one of ours (DNS
-rebinding). The name stays its own, though, and the browser puts it into the Host header.
+A foreign page can point its own name at this host's address, and then send requests like our page.
+But the browser still puts the foreign name into the Host header.
 """
 
 import time
@@ -11,9 +11,9 @@ from ipaddress import ip_address
 import gevent
 from gevent import socket
 
-#: Seconds that a request waits for this host's full name, and for which that is not asked for anew.
-LOOK_WITHIN = 2.0
-LOOK_EVERY = 60.0
+#: Seconds that a request waits for the DNS lookup of this host's full name, and between lookups.
+LOOKUP_WITHIN = 2.0
+LOOKUP_EVERY = 60.0
 
 
 class Hosts:
@@ -21,29 +21,32 @@ class Hosts:
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = {"localhost", *map(_plain, (socket.gethostname(), *names))}
-        self._look: gevent.Greenlet[[], str] | None = None
-        self._looked_at = 0.0
+        self._lookup: gevent.Greenlet[[], str] | None = None
+        self._lookup_at = 0.0
 
-    def has(self, host: str | None) -> bool:
-        """Whether a Host header, with or without a port, names us. No browser leaves it out."""
+    def knows(self, host: str | None) -> bool:
+        """Whether a Host header, with or without a port, names this host.
+
+        True for None, since browsers always send the header.
+        """
         if host is None:
             return True
         name = name_of(host)
         return _is_address(name) or name in self._names or name == self._full_name()
 
     def _full_name(self) -> str:
-        """As the DNS has it, which may be slow, or down: all who ask wait for one answer."""
+        """This host's name in the DNS. That may be slow or down, so requests share one lookup."""
         now = time.monotonic()
-        if self._look is None or (self._look.ready() and now - self._looked_at > LOOK_EVERY):
-            self._look, self._looked_at = gevent.spawn(_look_up), now
-        self._look.join(LOOK_WITHIN)
-        return _plain(self._look.value or "localhost")
+        if self._lookup is None or (self._lookup.ready() and now - self._lookup_at > LOOKUP_EVERY):
+            self._lookup, self._lookup_at = gevent.spawn(_look_up), now
+        self._lookup.join(LOOKUP_WITHIN)
+        return _plain(self._lookup.value or "localhost")
 
 
 def _look_up() -> str:
     try:
         return str(socket.getfqdn())
-    except (OSError, UnicodeError):  # a name that the DNS cannot have
+    except (OSError, UnicodeError):  # UnicodeError: not a valid DNS name
         return ""
 
 
@@ -59,7 +62,7 @@ def _plain(name: str) -> str:
 
 
 def _is_address(name: str) -> bool:
-    """An address cannot be given to anybody else."""
+    """Whether it is an IP address, which cannot be rebound."""
     try:
         ip_address(name)
     except ValueError:

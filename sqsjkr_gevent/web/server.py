@@ -1,4 +1,4 @@
-"""Serves an app over TCP or a unix socket, in the hub of the kicker."""
+"""Serves an app over TCP or a Unix socket, in the kicker's hub."""
 
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,15 @@ _BACKLOG = 128
 
 
 def serving(listener: socket.socket, app: Any) -> Server:
-    """A server of the app on that socket; its stop() lets answers under way be given.
+    """A server for the app on that socket. Its stop() lets current responses finish.
 
-    It has a share of the descriptors of this process, so that no client can use up those of jobs.
+    It gets a share of this process's descriptors, so clients cannot use up those that jobs need.
     """
     return Server(listener, app, descriptors.connections(descriptors.limit()))
 
 
 class StatsServer:
-    """Listens from its construction on; raises StartError where it cannot."""
+    """Listens as soon as it is constructed. Raises StartError if it cannot."""
 
     def __init__(self, app: Flask, section: KickerSection) -> None:
         self._path = section.stats_socket
@@ -33,11 +33,11 @@ class StatsServer:
         self._server = serving(listener, app)
 
     def start(self) -> None:
-        """Serve from now on."""
+        """Start serving."""
         self._server.start()
 
     def stop(self) -> None:
-        """Serve no more, and remove the socket file."""
+        """Stop serving, and remove the socket file."""
         self._server.stop(timeout=1)
         if self._path is not None:
             Path(self._path).unlink(missing_ok=True)
@@ -50,7 +50,7 @@ def _listen_tcp(section: KickerSection) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted sockets inherit it; without, headers and body cost a delayed acknowledgement.
+        # Accepted sockets inherit it. Without it, each response waits for a delayed ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)

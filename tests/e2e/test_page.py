@@ -75,7 +75,7 @@ def test_an_idle_kicker_shows_that_it_is_well_and_that_nothing_runs(watched, que
     assert queue.name == page.shows("#queue").text
     assert "0 / 20" == page.shows("#slots", "/").text
     page.shows("#running-empty", "No job is running")
-    page.shows("#waiting-empty", "No job waits")
+    page.shows("#waiting-empty", "No job is waiting")
     page.shows("#ended-empty", "No job has ended yet")
     eventually(lambda: "0" == page.shows("#visible").text, deadline=SOON)
     assert f"0/20 · {queue.name}" == page.driver.title
@@ -163,7 +163,7 @@ def test_a_search_finds_the_ends_of_an_event_and_of_an_outcome(watched, queue):
     eventually(lambda: {"e0", "e2"} == set(page.texts("#ended .open")), deadline=SOON)
     page.shows("#search-outcome option:checked", "succeeded")
     page.shows("#search-event").send_keys("nobody\n")
-    page.shows("#ended-empty", "No such end is kept here")
+    page.shows("#ended-empty", "No matching job found")
     page.shows("#search button[type=reset]").click()
     eventually(lambda: 3 == len(page.texts("#ended tr")), deadline=SOON)
 
@@ -247,7 +247,7 @@ def test_a_lost_connection_is_shown_and_comes_back_by_itself(aws, queue, kick, o
     page = open_page(kicker.url)
     page.shows("#connection", "live")
     os.kill(kicker.pid, signal.SIGSTOP)
-    page.shows("#lost", "Connection lost. What you see is of")
+    page.shows("#lost", "Connection lost. Showing data from")
     assert f"lost · {queue.name}" == page.driver.title
     os.kill(kicker.pid, signal.SIGCONT)
     page.shows("#connection", "live")

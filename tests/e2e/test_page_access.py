@@ -117,7 +117,7 @@ def test_all_that_can_be_used_has_a_name_and_there_are_landmarks(watched, queue,
     assert [] == [node for node in tree if node["role"] in WITH_NAMES and not node["name"]]
     names = {(node["role"], node["name"]) for node in tree}
     assert ("meter", "Slots busy") in names
-    assert ("table", "Jobs that run, the oldest first") in names
+    assert ("table", "Running jobs, oldest first") in names
     assert ("region", "Running 1") in names
 
 

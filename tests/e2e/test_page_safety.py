@@ -91,7 +91,7 @@ def test_an_address_with_anything_in_it_opens_the_page(watched, queue):
     queue.send({"command": "true", "event_id": "one"})
     page.driver.get(f"{kicker.url}/?length=1&__proto__=2&event_id=%22%3E&outcome=nonsense#x")
     page.shows("#found", 'event_id “">”')
-    page.shows("#ended-empty", "No such end is kept here")
+    page.shows("#ended-empty", "No matching job found")
     page.shows("#search button[type=reset]").click()
     page.shows("#ended tr", "one")
     assert [] == page.complaints()
@@ -101,7 +101,7 @@ def test_the_page_is_shown_to_whoever_has_the_token(guarded, queue):
     """The login is one field, and then all works as without it."""
     _, page = guarded
     page.shows("#token").send_keys("wrong\n")
-    page.shows("[role=alert]", "not the token")
+    page.shows("[role=alert]", "Wrong token")
     page.shows("#token").send_keys(TOKEN + "\n")
     page.shows("#connection", "live")
     queue.send({"command": "echo hello", "event_id": "one"})

@@ -285,7 +285,7 @@ def test_a_token_guards_all_but_the_health_and_the_stats_of_sqsjkr(aws, queue, k
     form = {"Content_Type": "application/x-www-form-urlencoded"}
     status, headers, body = ask(kicker, "/login", "POST", "token=wrong-one", **form)
     assert (401, False) == (status, "set-cookie" in headers)
-    assert b"not the token" in body
+    assert b"Wrong token" in body
     assert 413 == ask(kicker, "/login", "POST", "x" * 20_000, **form)[0]
     sent = urllib.parse.urlencode({"token": TOKEN})
     status, headers, _ = ask(kicker, "/login", "POST", sent, **form)

@@ -28,7 +28,7 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
     made = Dns()
     monkeypatch.setattr(hosts.socket, "getfqdn", made.full_name)
-    monkeypatch.setattr(hosts, "LOOK_WITHIN", 0.01)
+    monkeypatch.setattr(hosts, "LOOKUP_WITHIN", 0.01)
     yield made
     made.up.set()
 
@@ -36,20 +36,20 @@ def dns(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_names_that_are_known_need_no_dns(dns: Any) -> None:
     """A page on this host is shown while the network is down."""
     own = Hosts(["kick"])
-    assert all(own.has(host) for host in (None, "localhost", "127.0.0.1:8061", "KICK:1", "[::1]"))
+    assert all(own.knows(host) for host in (None, "localhost", "127.0.0.1:8061", "KICK:1", "[::1]"))
     assert 0 == dns.asked
 
 
 def test_a_slow_dns_is_asked_once_by_all_and_holds_nobody(dns: Any) -> None:
     """Foreign names are free, and look-ups are not."""
     own = Hosts([])
-    asking = [gevent.spawn(own.has, "web-1.example") for _ in range(50)]
+    asking = [gevent.spawn(own.knows, "web-1.example") for _ in range(50)]
     gevent.joinall(asking)
     assert [False] * 50 == [one.value for one in asking]
     assert 1 == dns.asked
     dns.up.set()
-    eventually(lambda: own.has("web-1.example"))
-    assert not own.has("web-2.example")
+    eventually(lambda: own.knows("web-1.example"))
+    assert not own.knows("web-2.example")
     assert 1 == dns.asked
 
 
@@ -60,11 +60,11 @@ def test_the_name_is_looked_up_anew_after_a_while(
     dns.up.set()
     dns.answer = "localhost"
     own = Hosts([])
-    assert not own.has("web-1.example")
+    assert not own.knows("web-1.example")
     dns.answer = "web-1.example"
-    assert not own.has("web-1.example")
-    monkeypatch.setattr(hosts, "LOOK_EVERY", -1.0)
-    eventually(lambda: own.has("web-1.example"))
+    assert not own.knows("web-1.example")
+    monkeypatch.setattr(hosts, "LOOKUP_EVERY", -1.0)
+    eventually(lambda: own.knows("web-1.example"))
 
 
 def test_a_look_up_that_fails_is_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,5 +74,5 @@ def test_a_look_up_that_fails_is_no_name(monkeypatch: pytest.MonkeyPatch) -> Non
         raise UnicodeError("label too long")
 
     monkeypatch.setattr(hosts.socket, "getfqdn", fail)
-    assert not Hosts([]).has("web-1.example")
-    assert Hosts([]).has("localhost")
+    assert not Hosts([]).knows("web-1.example")
+    assert Hosts([]).knows("localhost")

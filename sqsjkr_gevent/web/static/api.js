@@ -1,11 +1,11 @@
-/* Requests to the kicker, below wherever the app is mounted. */
+/* Requests to the kicker, relative to the path where the app is mounted. */
 
 const base = document.body.dataset.base;
 
-/** The address of a path of the app. */
+/** The URL path of a path of the app. */
 export const address = (path) => base + path;
 
-/** What the kicker answered instead; `status` is HTTP's. */
+/** An error response of the kicker; `status` is the HTTP status. */
 export class Refused extends Error {
   constructor(status, text) {
     super(text);
@@ -13,16 +13,16 @@ export class Refused extends Error {
   }
 }
 
-/** The JSON of a path. Throws Refused, or what fetch throws; without a session it goes to /login. */
+/** The JSON of a path. Throws Refused, or what fetch throws. Goes to /login if there is no session. */
 export async function ask(path, parameters = {}, signal = undefined) {
   const given = Object.entries(parameters).filter(([, value]) => value != null && value !== "");
   const query = given.length ? `?${new URLSearchParams(given)}` : "";
-  const answer = await fetch(address(path) + query, { signal });
-  if (answer.status === 401) {
+  const response = await fetch(address(path) + query, { signal });
+  if (response.status === 401) {
     location.assign(address("/login"));
-    return new Promise(() => {}); // The page is left: nobody goes on with an answer.
+    return new Promise(() => {}); // Never resolves, because the browser leaves the page.
   }
-  const body = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, body.error ?? `HTTP ${answer.status}`);
+  const body = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Refused(response.status, body.error ?? `HTTP ${response.status}`);
   return body;
 }

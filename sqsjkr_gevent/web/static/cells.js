@@ -1,12 +1,12 @@
-/* What the tables have in common: a job's cell, a time, an outcome. */
+/* Table cells: a job, a time, an outcome. */
 
 import { element, mark, say, show } from "./dom.js";
 import { time, utc } from "./format.js";
 
-/** Characters of a command in a table; the dialog has all of it. */
+/** Characters of a command in a table; the dialog shows all of it. */
 const COMMAND_SHOWN = 300;
 
-/** A cell with text to be said. */
+/** A cell for text. */
 export const cell = (className = "") => element("td", { className });
 
 /** A job's cell: a button with its event_id that opens the dialog, its lock, its command. */
@@ -20,17 +20,17 @@ export function jobCell() {
   return { node, button, lock, command };
 }
 
-/** Write a job into its cell. lock: whether to tell it. */
-export function fillJob({ button, lock, command }, job, tellsLock = true) {
+/** Write a job into its cell. showsLock: whether to show its lock. */
+export function fillJob({ button, lock, command }, job, showsLock = true) {
   say(button, job.event_id);
   if (button.dataset.job !== job.job_id) button.dataset.job = job.job_id;
-  show(lock, tellsLock && job.lock_id != null);
+  show(lock, showsLock && job.lock_id != null);
   say(lock, job.lock_id == null ? "" : `lock ${job.lock_id}`);
   say(command, job.command.slice(0, COMMAND_SHOWN) || "no command: the body is invalid");
   command.classList.toggle("none", !job.command);
 }
 
-/** A <time> for epoch seconds: local, with exact UTC as its title. */
+/** A <time> for epoch seconds: local time, with exact UTC as its title. */
 export const timeNode = (epoch) => fillTime(element("time"), epoch);
 
 /** Write epoch seconds into a <time>. */
@@ -41,7 +41,7 @@ export function fillTime(node, epoch) {
   return node;
 }
 
-/** An outcome's name with its colour. */
+/** An outcome's name with its color. */
 export const outcomeNode = (outcome) => {
   const swatch = element("span", { className: "swatch" });
   swatch.dataset.outcome = outcome;

@@ -1,26 +1,26 @@
-/* The stream of events, and whether it flows. */
+/* The stream of server-sent events, and whether it is live. */
 
 import { address, ask } from "./api.js";
 
-/** Milliseconds without an event after which the connection counts as lost: one comes each second. */
+/** Milliseconds without an event until the connection counts as lost. An event comes every second. */
 const SILENCE = 5000;
 
-/** Milliseconds without an event after which a new connection is made. */
+/** Milliseconds without an event until a new connection is made. */
 const DEAD = 8000;
 
-/** Milliseconds until a refused connection is tried again. */
+/** Milliseconds until a refused connection is retried. */
 const AGAIN = 3000;
 
-/** Follow the events for ever. on: state(State), series(Series), live(), lost(). */
+/** Follow the events, and reconnect as needed. on: state(State), series(Series), live(), lost(). */
 export function follow(on) {
   let source = null;
   let heardAt = performance.now();
   let live = null;
 
-  function turn(flows) {
-    if (live === flows) return;
-    live = flows;
-    (flows ? on.live : on.lost)();
+  function setLive(now) {
+    if (live === now) return;
+    live = now;
+    (live ? on.live : on.lost)();
   }
 
   function open() {
@@ -29,26 +29,26 @@ export function follow(on) {
     for (const name of ["state", "series"]) {
       source.addEventListener(name, (event) => {
         heardAt = performance.now();
-        turn(true);
+        setLive(true);
         on[name](JSON.parse(event.data));
       });
     }
     source.addEventListener("error", () => {
-      turn(false);
-      // After a network error it tries again by itself, after an HTTP error it does not.
+      setLive(false);
+      // EventSource reconnects by itself after a network error, but not after an HTTP error.
       if (source.readyState === EventSource.CLOSED) setTimeout(reopen, AGAIN);
     });
   }
 
   function reopen() {
-    // The events do not tell which HTTP error it was; ask() does, and knows the way to /login.
-    const answered = ask("/api/state", {}, AbortSignal.timeout(DEAD));
-    answered.then(open, () => setTimeout(reopen, AGAIN));
+    // EventSource does not expose the HTTP error; ask() sees it, and goes to /login if needed.
+    const response = ask("/api/state", {}, AbortSignal.timeout(DEAD));
+    response.then(open, () => setTimeout(reopen, AGAIN));
   }
 
   setInterval(() => {
     const silent = performance.now() - heardAt;
-    if (silent > SILENCE) turn(false);
+    if (silent > SILENCE) setLive(false);
     if (silent > DEAD && source.readyState !== EventSource.CLOSED) {
       heardAt = performance.now();
       open();

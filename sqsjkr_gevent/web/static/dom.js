@@ -1,4 +1,4 @@
-/* Small helpers over the DOM. Text goes in as text only: nothing here reads HTML. */
+/* Small DOM helpers. Text is always inserted as text, never as HTML. */
 
 export const byId = (id) => document.getElementById(id);
 
@@ -9,17 +9,17 @@ export function element(tag, properties = {}, ...children) {
   return node;
 }
 
-/** Set a text, where it is another one: an unchanged node costs no layout. */
+/** Set a text if it differs: an unchanged node causes no layout. */
 export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Set an attribute, where it is another one. */
+/** Set an attribute if it differs. */
 export function mark(node, name, value) {
   if (node.getAttribute(name) !== String(value)) node.setAttribute(name, value);
 }
 
-/** Show or hide. */
+/** Show or hide a node. */
 export function show(node, shown) {
   if (node.hidden === shown) node.hidden = !shown;
 }

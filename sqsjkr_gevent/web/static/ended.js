@@ -1,4 +1,4 @@
-/* The jobs that ended: the newest, live, or those that are searched for. */
+/* The ended jobs: the newest, updated live, or those found by a search. */
 
 import { ask } from "./api.js";
 import { cell, fillJob, fillTime, jobCell, outcomeNode } from "./cells.js";
@@ -10,14 +10,14 @@ import { Rows } from "./rows.js";
 /** Ends on a page. */
 const PAGE = 50;
 
-/** Fields of the search, which the address has as well. */
+/** Fields of the search, also in the URL. */
 const FIELDS = ["event_id", "job_id", "outcome"];
 
-/** Draws after a change in which it is asked again: an end may be kept a moment after its count. */
-const ASKED_AGAIN = 3;
+/** Draws after a change that reload the list: an end may be stored shortly after it is counted. */
+const RELOADS = 3;
 
 const rows = new Rows(byId("ended"), {
-  // A kicker that starts anew counts from 1 again.
+  // A restarted kicker counts from 1 again, so seq alone is not unique.
   key: (end) => `${end.seq} ${end.job_id} ${end.ended_at}`,
   make() {
     const time = element("time");
@@ -28,7 +28,7 @@ const rows = new Rows(byId("ended"), {
   },
   fill({ row, time, outcome, job, waited, ran }, end) {
     fillTime(time, end.ended_at);
-    if (row.dataset.outcome === end.outcome) return; // An end does not change.
+    if (row.dataset.outcome === end.outcome) return; // Ends never change.
     row.dataset.outcome = end.outcome;
     outcome.append(outcomeNode(end.outcome));
     if (end.outcome !== "succeeded") {
@@ -42,19 +42,19 @@ const rows = new Rows(byId("ended"), {
 
 const form = byId("search");
 let wanted = {};
-let before = null; // The page that is shown: ends before this one; null: the newest.
+let before = null; // The page shown: ends before this seq; null: the newest.
 let next = null;
 let paused = false;
 let hovered = false;
-let total = 0; // Ends that were counted at the last draw,
-let shownTotal = 0; // and when the list was asked for.
+let total = 0; // Ends counted at the last draw,
+let shownTotal = 0; // and when the list was requested.
 let again = 0;
 let request = null;
 
-/** Follow a State: show the newest ends, unless they are held still. */
+/** Follow a State: show the newest ends, unless the list is paused. */
 export function drawEnded(state) {
   const sum = NAMES.reduce((all, name) => all + state.invocations[name], 0);
-  if (sum !== total) again = ASKED_AGAIN;
+  if (sum !== total) again = RELOADS;
   total = sum;
   drawNow(state);
   const held = paused || hovered || before != null;
@@ -74,7 +74,7 @@ async function load() {
     shownTotal = asked;
     drawPage(page);
   } catch (error) {
-    if (request === mine) say(byId("found"), `The ends cannot be read: ${error.message}`);
+    if (request === mine) say(byId("found"), `Cannot read the history: ${error.message}`);
   } finally {
     if (request === mine) request = null;
   }
@@ -86,33 +86,33 @@ function drawPage({ ends, next: older }) {
   show(byId("ended-table"), rows.body.childElementCount > 0);
   show(byId("ended-empty"), rows.body.childElementCount === 0);
   const isAll = Object.keys(wanted).length === 0 && before == null;
-  say(byId("ended-empty"), isAll ? "No job has ended yet." : "No such end is kept here.");
+  say(byId("ended-empty"), isAll ? "No job has ended yet." : "No matching job found.");
   show(byId("older"), next != null);
   show(byId("newest"), before != null);
-  say(byId("found"), told());
+  say(byId("found"), heading());
 }
 
-function told() {
+function heading() {
   const parts = Object.entries(wanted).map(([name, value]) => `${name} “${value}”`);
   const what = parts.length ? `Jobs that ended with ${parts.join(", ")}` : "";
   if (before != null) return `${what || "Jobs that ended"}, before number ${before}.`;
-  return what && `${what}, the newest first.`;
+  return what && `${what}, newest first.`;
 }
 
-/** For a search: what of it has not ended yet. */
+/** For a search: matching jobs that have not ended yet. */
 function drawNow({ running, waiting_jobs: waiting }) {
   const { event_id: event, job_id: job } = wanted;
   const isWanted = (one) => (!event || one.event_id === event) && (!job || one.job_id === job);
   const [runs, waits] = [running.filter(isWanted).length, waiting.filter(isWanted).length];
-  const some = `Now ${count(runs)} running and ${count(waits)} waiting, see above.`;
-  const now = runs || waits ? some : "None is running or waiting here now.";
+  const some = `${count(runs)} running and ${count(waits)} waiting now, see above.`;
+  const now = runs || waits ? some : "None is running or waiting now.";
   say(byId("found-now"), event || job ? now : "");
 }
 
 function drawHeld(held) {
   const newer = total - shownTotal;
   const news = newer > 0 ? `${count(newer)} ended since` : "";
-  const why = paused ? "paused" : "held still under the pointer";
+  const why = paused ? "paused" : "paused under the pointer";
   say(byId("held-still"), held && before == null ? [why, news].filter(Boolean).join(", ") : "");
 }
 
@@ -142,13 +142,13 @@ byId("newest").addEventListener("click", () => go(null));
 byId("pause").addEventListener("click", () => {
   paused = !paused;
   mark(byId("pause"), "aria-pressed", paused);
-  again = ASKED_AGAIN;
+  again = RELOADS;
 });
 const table = byId("ended-table");
 table.addEventListener("pointerenter", (event) => (hovered = event.pointerType === "mouse"));
 table.addEventListener("pointerleave", () => {
   hovered = false;
-  again = ASKED_AGAIN;
+  again = RELOADS;
 });
 
 for (const name of NAMES) {

@@ -1,4 +1,4 @@
-/* What is above the tables: figures, health, the window's title and icon. */
+/* The part above the tables: figures and health; and the window's title and icon. */
 
 import { byId, element, mark, say, show } from "./dom.js";
 import { age, count, duration, rate } from "./format.js";
@@ -20,7 +20,7 @@ export function drawFigures(state) {
   drawHealth(state.health);
 }
 
-/** The window's title; without a connection it says so. */
+/** Set the window's title and icon. live: whether the connection is live. */
 export function drawTitle(state, live) {
   const failing = state.health.status !== "ok";
   const text = live ? `${state.busy}/${state.slots} · ${state.queue}` : `lost · ${state.queue}`;
@@ -42,17 +42,17 @@ function drawDepth(depth, now) {
   say(byId("visible"), count(depth?.visible));
   say(byId("dead"), count(depth?.dead_letters));
   byId("dead").classList.toggle("attention", depth?.dead_letters > 0);
-  say(byId("depth"), depth ? told(depth) : "not looked at yet");
-  say(byId("looked"), depth ? `looked ${age(now - depth.looked_at)} ago${noDeadLetters(depth)}` : "");
+  say(byId("depth"), depth ? depthText(depth) : "not queried yet");
+  say(byId("looked"), depth ? `as of ${age(now - depth.looked_at)} ago${noDeadLetters(depth)}` : "");
 }
 
-function told({ visible, in_flight: inFlight, delayed, error }) {
+function depthText({ visible, in_flight: inFlight, delayed, error }) {
   const numbers = visible == null ? "" : `${count(inFlight)} in flight, ${count(delayed)} delayed`;
   return [numbers, error].filter(Boolean).join("; ");
 }
 
 function noDeadLetters({ visible, dead_letters: dead }) {
-  return visible != null && dead == null ? ", no such queue" : "";
+  return visible != null && dead == null ? ", no dead-letter queue" : "";
 }
 
 function drawHealth(health) {
@@ -66,14 +66,14 @@ function drawHealth(health) {
     node.classList.toggle(other, !failing);
   }
   show(trouble, problems.length > 0);
-  say(byId("trouble-title"), failing ? "This kicker is not well" : "A call has failed");
+  say(byId("trouble-title"), failing ? "This kicker is unhealthy" : "A call has failed");
   drawList(byId("problems"), [...problems, lastReceive(health)]);
 }
 
-/** The errors that no problem tells already. */
+/** The errors that no problem mentions. */
 function errorsBeside({ problems, errors }) {
-  const isTold = (name) => problems.some((problem) => problem.includes(name));
-  const others = Object.entries(errors).filter(([name]) => !isTold(name));
+  const isKnown = (name) => problems.some((problem) => problem.includes(name));
+  const others = Object.entries(errors).filter(([name]) => !isKnown(name));
   return others.map(([name, text]) => `${name}: ${text}`);
 }
 

@@ -6,7 +6,7 @@ const today = new Intl.DateTimeFormat(undefined, clock);
 const otherDay = new Intl.DateTimeFormat(undefined, { ...clock, month: "short", day: "numeric" });
 const minute = new Intl.DateTimeFormat(undefined, { ...clock, second: undefined });
 
-/** A count with separators; a dash where it is not known. */
+/** A count with separators; a dash for null. */
 export const count = (number) => (number == null ? "–" : whole.format(number));
 
 /** A rate: "0.25", "4.2", "42". */
@@ -21,7 +21,7 @@ export function duration(seconds) {
   return age(Math.round(seconds));
 }
 
-/** The same in whole seconds, for what ticks. */
+/** The same in whole seconds, for values that tick. */
 export function age(seconds) {
   const s = Math.max(0, Math.floor(seconds));
   if (s < 60) return `${s}s`;
@@ -30,7 +30,7 @@ export function age(seconds) {
   return `${Math.floor(s / 86400)}d ${Math.floor((s % 86400) / 3600)}h`;
 }
 
-/** Epoch seconds as local time, with the day where that is another one than today. */
+/** Epoch seconds as local time, with the date if it is not today. */
 export function time(epoch) {
   const date = new Date(epoch * 1000);
   return (date.toDateString() === new Date().toDateString() ? today : otherDay).format(date);

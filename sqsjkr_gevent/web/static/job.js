@@ -1,4 +1,4 @@
-/* The dialog of one job: what it does now, how it ended, and what it printed. */
+/* The dialog of one job: its current state, its ends and its output. */
 
 import { Refused, ask } from "./api.js";
 import { outcomeNode, timeNode } from "./cells.js";
@@ -6,21 +6,21 @@ import { byId, element, say } from "./dom.js";
 import { duration } from "./format.js";
 import { heldBy, waitsFor } from "./tables.js";
 
-const GONE = "Its end is not kept here any more.";
+const GONE = "Its history is no longer kept here.";
 
 const dialog = byId("job");
 let opener = null;
 let jobId = null;
-let expected = false; // It runs, waits, or is settled: its end is still to come.
+let expected = false; // Whether its end is still to come.
 let asking = false;
 
-/** Open the dialog of the job of a button; the focus comes back to that. */
+/** Open the dialog of a button's job. When it closes, the button gets the focus back. */
 export function openJob(button, state) {
   opener = button;
   jobId = button.dataset.job;
   expected = false;
   say(byId("job-title"), button.textContent);
-  byId("job-body").replaceChildren(element("p", { className: "muted" }, "Asking …"));
+  byId("job-body").replaceChildren(element("p", { className: "muted" }, "Loading …"));
   opener.setAttribute("aria-expanded", "true");
   dialog.showModal();
   byId("job-title").focus();
@@ -39,7 +39,7 @@ dialog.addEventListener("close", () => {
   jobId = null;
 });
 
-/** The job as it runs or waits now, and what is to be told of that; undefined where it does not. */
+/** The running or waiting job and its fields; undefined if it neither runs nor waits. */
 function aliveIn({ running, waiting_jobs: waiting }) {
   const isIt = (job) => job.job_id === jobId;
   const runs = running.find(isIt);
@@ -52,13 +52,13 @@ const fieldsOfRunning = (job) => [
   ["State", "running"],
   ["Started", timeNode(job.started_at)],
   ["Process", String(job.pid ?? "–")],
-  ["Of kicker", String(job.process)],
+  ["Kicker process", String(job.process)],
 ];
 
 const fieldsOfWaiting = (job, running) => [
   ["State", "waiting"],
   ["Waits for", waitsFor(job)],
-  ["Holder", heldBy(job, running) || "not known"],
+  ["Holder", heldBy(job, running) || "unknown"],
   ["Since", timeNode(job.since)],
 ];
 
@@ -72,7 +72,7 @@ async function fill(state) {
   expected = Boolean(alive) || (expected && ends.length === 0);
   const parts = alive ? [article(...alive)] : [];
   parts.push(...ends.map(ofEnd));
-  if (problem) parts.push(element("p", {}, `Its ends cannot be read: ${problem}`));
+  if (problem) parts.push(element("p", {}, `Cannot read its history: ${problem}`));
   if (!parts.length) parts.push(element("p", {}, expected ? "It has just ended." : GONE));
   byId("job-body").replaceChildren(...parts);
 }
@@ -116,7 +116,7 @@ function output(end) {
   return element("p", { className: "muted" }, end.ran == null ? "It did not run." : "It printed nothing.");
 }
 
-/** Text as it is; it can be scrolled by the keyboard. */
+/** Preformatted text that can be scrolled with the keyboard. */
 function pre(text, label) {
   const node = element("pre", { tabIndex: 0 }, text);
   node.setAttribute("role", "region");

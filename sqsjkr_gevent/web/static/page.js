@@ -1,4 +1,4 @@
-/* The page: draws what the kicker tells, at most once a frame, and only while it is seen. */
+/* The page: draws the kicker's data, at most once per frame, and only while it is visible. */
 
 import { follow } from "./connection.js";
 import { byId, say, show } from "./dom.js";
@@ -44,18 +44,18 @@ function drawConnection() {
   if (state) drawTitle(state, live);
   if (live) return;
   const since = `${age((Date.now() - lostAt) / 1000)} ago`;
-  const shown = state ? `What you see is of ${time(state.now)}.` : "Nothing was received yet.";
-  say(byId("lost-text"), `${shown} Lost ${since}; trying again.`);
+  const shown = state ? `Showing data from ${time(state.now)}.` : "No data yet.";
+  say(byId("lost-text"), `${shown} Lost ${since}; reconnecting.`);
 }
 
 follow({
-  state(told) {
-    state = told;
+  state(newest) {
+    state = newest;
     drawTitle(state, true);
     askToDraw();
   },
-  series(told) {
-    series = told;
+  series(newest) {
+    series = newest;
     askToDraw();
   },
   live() {
@@ -75,6 +75,6 @@ setInterval(() => {
 document.querySelector("main").addEventListener("click", (event) => {
   const row = event.target.closest("table.jobs tbody tr");
   const button = event.target.closest("button.open") ?? row?.querySelector("button.open");
-  // A click that ends a selection of text is none.
+  // Ignore a click that ends a text selection.
   if (button && state && getSelection().isCollapsed) openJob(button, state);
 });

@@ -1,4 +1,4 @@
-/* The plot of ends over time, stacked by outcome. */
+/* The plot of ended jobs over time, stacked by outcome. */
 /* global Chart */
 
 import { byId, mark } from "./dom.js";
@@ -8,7 +8,7 @@ import { NAMES } from "./outcomes.js";
 let chart = null;
 let shown = [];
 
-/** Draw minutes, the oldest first: each has `at`, epoch seconds, and a number for each outcome. */
+/** Draw minutes, oldest first: each has `at`, in epoch seconds, and a number for each outcome. */
 export function drawPlot(minutes, inWords) {
   shown = minutes;
   chart ??= makeChart();
@@ -66,13 +66,13 @@ function makeChart() {
   });
 }
 
-/** A label each ten minutes, by the clock; Chart.js calls it on the axis. */
+/** A label at every full ten minutes; Chart.js calls it with the axis as `this`. */
 function tick(_, index) {
   const at = this.chart.data.labels[index];
   return at % 600 === 0 ? hourAndMinute(at) : null;
 }
 
-// A chart keeps the colours with which it was made.
+// A chart keeps the colors that it was made with.
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   if (!chart) return;
   chart.destroy();

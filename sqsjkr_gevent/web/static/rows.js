@@ -1,10 +1,10 @@
-/* Table rows that are updated in place, so that focus, selection and scroll stay where they are. */
+/* Table rows that are updated in place, to keep focus, selection and scroll position. */
 
 /** The rows of one table body.
  *
- * make() gives the parts of a new row, `row` the <tr> among them; fill(parts, item) writes an item
- * into them; key(item) tells items apart. A row that has the focus, or whose dialog is open, stays
- * for as long as that is so, as .gone.
+ * make() returns the parts of a new row, including `row`, the <tr>. fill(parts, item) writes an item
+ * into them. key(item) identifies an item. The row of a removed item stays, as .gone, while it has
+ * the focus or its dialog is open.
  */
 export class Rows {
   #parts = new Map();
@@ -13,7 +13,7 @@ export class Rows {
     Object.assign(this, { body, key, make, fill });
   }
 
-  /** Show these items, in this order. */
+  /** Show these items in this order. */
   show(items) {
     const keys = new Set(items.map(this.key));
     for (const [key, { row }] of this.#parts) {

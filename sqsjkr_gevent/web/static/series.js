@@ -1,4 +1,4 @@
-/* Ends by outcome: the plot of the last hour, the totals, and the plot as a table. */
+/* Ended jobs by outcome: the plot of the last hour, its data as a table, and the totals. */
 
 import { outcomeNode } from "./cells.js";
 import { byId, element, say } from "./dom.js";
@@ -9,17 +9,17 @@ import { drawPlot } from "./plot.js";
 const MINUTES = 60;
 const MINUTES_OF_A_ROW = 10;
 
-/** Write the totals of a State. */
+/** Write a State's totals. */
 export function drawTotals(invocations) {
   NAMES.forEach((name, row) => say(byId("totals").rows[row].cells[2], count(invocations[name])));
 }
 
-/** Write Series into plot and tables. now: epoch seconds. */
+/** Write Series into the plot and tables. now: epoch seconds. */
 export function drawSeries(series, now) {
   const minutes = byMinute(series.buckets, now);
   const sums = sum(minutes);
-  const told = NAMES.filter((name) => sums[name]).map((name) => `${count(sums[name])} ${name}`);
-  drawPlot(minutes, `Jobs that ended in the last hour, by minute: ${told.join(", ") || "none"}`);
+  const counts = NAMES.filter((name) => sums[name]).map((name) => `${count(sums[name])} ${name}`);
+  drawPlot(minutes, `Jobs that ended in the last hour, by minute: ${counts.join(", ") || "none"}`);
   NAMES.forEach((name, row) => say(byId("totals").rows[row].cells[1], count(sums[name])));
   drawTable(minutes);
 }

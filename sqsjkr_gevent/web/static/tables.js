@@ -1,4 +1,4 @@
-/* What happens now: jobs that run, jobs that wait, processes. */
+/* The tables of running jobs, waiting jobs and processes. */
 
 import { cell, fillJob, jobCell } from "./cells.js";
 import { byId, element, mark, say, show } from "./dom.js";
@@ -54,14 +54,14 @@ const processes = new Rows(byId("processes"), {
   },
 });
 
-/** In words, what a waiting job waits for. */
+/** What a job waits for, in words. */
 export function waitsFor(job) {
   if (job.for === "lock") return `lock ${job.lock_id}`;
-  if (job.for === "host") return "another host that runs it";
+  if (job.for === "host") return "another host, which runs it";
   return "an earlier job of its group";
 }
 
-/** In words, who keeps it waiting. holders: the jobs that run here. */
+/** Who holds what it waits for, in words. holders: the jobs running here. */
 export function heldBy(job, holders) {
   const here = job.for === "lock" && holders.find((one) => one.lock_id === job.lock_id);
   const who = [here && here.event_id, job.holder].filter(Boolean);
@@ -81,7 +81,7 @@ export function drawTables(state) {
 function drawJobs(name, rows, jobs, all, { now, running: holders }) {
   const cut = jobs.length < all && jobs.length >= 200;
   const shown = count(jobs.length);
-  say(byId(`${name}-count`), cut ? `${count(all)}, the oldest ${shown} are shown` : shown);
+  say(byId(`${name}-count`), cut ? `${count(all)}, oldest ${shown} shown` : shown);
   rows.show(jobs.map((one) => ({ one, now, holders })));
   const isEmpty = rows.body.childElementCount === 0;
   show(byId(`${name}-table`), !isEmpty);
