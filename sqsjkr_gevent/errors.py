@@ -44,7 +44,7 @@ class Held(SqsjkrError):
         self.holder = holder
         self.free_in = free_in
 
-    def of(self) -> str | None:
+    def get_holder(self) -> str | None:
         """Returns the holder."""
         return self.holder
 

@@ -92,7 +92,7 @@ class Claims:
             except JobInProgress as busy:
                 log.info("waits: in progress on another host", reason=str(busy), **run.names())
                 wait = next_try_in(busy.lapses_in, self._retry_interval)
-                with run.waiting(self._room, "host", busy.of):
+                with run.waiting(self._room, "host", busy.get_holder):
                     gevent.sleep(wait)
             except StoreError:
                 self._forget(run)

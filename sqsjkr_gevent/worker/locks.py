@@ -82,7 +82,7 @@ class Locks:
                 free_in = None if is_late else taken.free_in
                 holder = taken.holder
                 wait = next_try_in(taken.lapses_in, self._retry_interval, free_in)
-                with run.waiting(self._room, "lock", taken.of, run.life_left()):
+                with run.waiting(self._room, "lock", taken.get_holder, run.life_left()):
                     gevent.sleep(wait)
             except StoreError:
                 # The store may have granted it although its answer was lost. A locker without
