@@ -38,8 +38,10 @@ from .settings import PortType, Settings
     metavar="PORT",
     help=f'TCP port for the statistics; "any" picks a free one.  [default: {STATS_PORT}]',
 )
-@click.option("--max-concurrent-num", type=int, metavar="N", help="Maximum of concurrent jobs.")
-@click.option("--life-time-trigger", metavar="COMMAND", help="Run for jobs past their life time.")
+@click.option("--max-concurrent-num", type=int, metavar="N", help="Limit of concurrent jobs.")
+@click.option(
+    "--life-time-trigger", metavar="COMMAND", help="Run it for jobs past their life_time."
+)
 @click.option("--log-format", metavar="FORMAT", help="Log format: text or json.")
 @click.pass_obj
 def command(settings: Settings, /, directory: Path | None, **given: Any) -> None:

@@ -28,7 +28,7 @@ COMMANDS = {
     "init": "Create the queue, its dead-letter queue and the table.",
     "local": "Run a kicker with a local SQS and DynamoDB.",
     "locks": "Show who holds which lock; release locks whose holder is gone.",
-    "run-job": "Run one job here and now, without a queue.",
+    "run-job": "Run one job at once, without a queue.",
     "schema": "Print the JSON Schema of a job.",
     "send": "Send one job, or many, to the queue.",
     "status": "Show what the running kicker does.",

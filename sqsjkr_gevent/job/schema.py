@@ -75,7 +75,9 @@ KEYS: Mapping[str, Key] = {
     ),
     "abort_if_locked": Key("Give up if the lock is taken, instead of waiting.", _FLAG),
     "disable_life_time_trigger": Key("Do not run the life_time_trigger for this job.", _FLAG),
-    "timeout": Key("How long it may run: as for life_time; 0: no limit.", _duration("[+]?", 0)),
+    "timeout": Key(
+        "How long it may run: seconds, or a Go duration; 0: no limit.", _duration("[+]?", 0)
+    ),
     "kill_over_life_time": Key("The life_time limits the run as well.", _FLAG),
 }
 

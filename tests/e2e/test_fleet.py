@@ -314,7 +314,7 @@ def test_a_process_that_stands_still_is_named_by_the_health(aws, queue, kick):
         ({"kicker": {"max_concurent_num": 2}}, ("--processes", "3"), 2, "unknown key"),
         ({"sqs": {"queue_name": "no-such"}}, ("--processes", "2"), 1, "sqsjkr-gevent init"),
         ({}, ("--processes", "0"), 2, "--processes"),
-        ({}, ("--processes", "2", "check"), 2, "--processes is for the kicker"),
+        ({}, ("--processes", "2", "check"), 2, "--processes is only for the kicker"),
     ],
 )
 def test_what_keeps_a_fleet_from_starting_is_one_line_and_an_exit_code(

@@ -38,7 +38,7 @@ MAX_SHOWN = 20
     metavar="FILE",
     help="Send all jobs of a JSON lines file; - is standard input.",
 )
-@click.option("--env", multiple=True, metavar="NAME=VALUE", help="A variable; can be repeated.")
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Set a variable; repeatable.")
 @click.option("--event-id", metavar="ID", help=KEYS["event_id"].text)
 @click.option("--life-time", metavar="TIME", help=KEYS["life_time"].text)
 @click.option("--lock-id", metavar="ID", help=KEYS["lock_id"].text)
