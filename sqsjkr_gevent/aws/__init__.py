@@ -9,6 +9,7 @@ from .client import (
     error_code,
     is_denied,
     make_session,
+    nobody,
     unobserved,
 )
 from .sqs import SqsQueue
@@ -23,5 +24,6 @@ __all__ = [
     "error_code",
     "is_denied",
     "make_session",
+    "nobody",
     "unobserved",
 ]

@@ -103,6 +103,11 @@ def unobserved(operation: str, error: Exception | None) -> None:
     """The observer of a client that nobody watches, as of a command that runs once."""
 
 
+def nobody(_service: str) -> Observer:
+    """The observer of any service, where nobody watches."""
+    return unobserved
+
+
 class Client:
     """One service's client: at most `connections` calls at a time, each of them observed.
 

@@ -19,6 +19,7 @@ from .sections import (
     KickerSection,
     LockerSection,
     LogSection,
+    RedisSection,
     RetrySection,
     SqsSection,
     ThrottlerSection,
@@ -38,6 +39,7 @@ __all__ = [
     "KickerSection",
     "LockerSection",
     "LogSection",
+    "RedisSection",
     "RetrySection",
     "SqsSection",
     "ThrottlerSection",
@@ -64,6 +66,7 @@ class Config:
     kicker: KickerSection = field(default_factory=KickerSection)
     locker: LockerSection = field(default_factory=LockerSection)
     throttler: ThrottlerSection = field(default_factory=ThrottlerSection)
+    redis: RedisSection = field(default_factory=RedisSection)
     retry: RetrySection = field(default_factory=RetrySection)
     history: HistorySection = field(default_factory=HistorySection)
     log: LogSection = field(default_factory=LogSection)

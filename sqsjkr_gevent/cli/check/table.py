@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ...aws import CallError, Client, Session, error_code, is_denied, unobserved
+from ...aws import CallError, Client, Session, error_code, is_denied, nobody
 from ...aws.client import WRONG_SHAPE
 from ...aws.provision import (
     ATTRIBUTE_TYPES,
@@ -25,7 +25,7 @@ _OTHER = "name another one with --lock-table, or create one with `sqsjkr-gevent 
 
 def store_findings(config: Config, session: Session, dynamodb: Client) -> Iterator[Finding]:
     """All about the stores. Raises what botocore raises, ConfigError, StartError, StoreError."""
-    stores = Stores(config, session, unobserved)
+    stores = Stores(config, session, nobody)
     for section, backend, make in (
         ("locker", config.locker.backend, stores.locker),
         ("throttler", config.throttler.backend, lambda: stores.throttler(0)),

@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from ...aws import make_session, unobserved
+from ...aws import make_session, nobody
 from ...config import Config
 from ...duration import format_duration
 from ...errors import ConfigError, SqsjkrError
@@ -99,7 +99,7 @@ def _release_lapsed(config: Config, yes: bool) -> None:
     left: list[Left] = []
     if config.locker.backend != "none":
         left += locks_of_ours(_locker(config))
-    throttler = Stores(config, make_session(config.account), unobserved).throttler(0.0)
+    throttler = Stores(config, make_session(config.account), nobody).throttler(0.0)
     if isinstance(throttler, ListedThrottler):
         left += jobs_of_ours(throttler)
     if not left:
@@ -122,7 +122,7 @@ def _release_lapsed(config: Config, yes: bool) -> None:
 
 def _locker(config: Config) -> ListedLocker:
     section = config.locker
-    stores = Stores(config, make_session(config.account), unobserved)
+    stores = Stores(config, make_session(config.account), nobody)
     if not is_custom(section.backend):
         stores.backend(section.backend).check_visible()
     locker = stores.locker()
