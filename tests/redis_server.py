@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import uuid
 from pathlib import Path
@@ -66,6 +67,11 @@ class RedisServer:
                 return False
 
         eventually(answers, deadline=START_DEADLINE)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; SIGSTOP: it takes calls and answers none."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
 
     def stop(self) -> None:
         """Kill it."""

@@ -33,8 +33,12 @@ PAGE = 500
 #: What redis-py raises where no answer came.
 _UNHEARD = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 
-#: What begins, or is in, the text of an error that goes away only by another config.
-_FOR_GOOD = ("ACL failure", "DB index is out of range", "invalid DB index", "NOAUTH")
+#: What is in the text of an error that goes away only by another config.
+_FOR_GOOD = (
+    "ACL failure in script",  # Redis 7.2 and newer
+    "user executing the script can't",  # before
+    "DB index is out of range",
+)
 
 T = TypeVar("T")
 
