@@ -326,6 +326,8 @@ def test_whoever_may_not_scan_is_told_so_and_can_still_run_jobs(own):
     here.throttler.release("J", "a")
     with pytest.raises(StartError, match="'scan'"):
         list(here.locker.holders())
+    said = stores(f"unix://kicker:pw@{own.socket}").backend("redis").check()
+    assert f"Redis answers at {own.socket}" == said
 
 
 # Keys.

@@ -57,8 +57,8 @@ class Backend:
         for section in (self._config.locker, self._config.throttler):
             if section.backend == "redis":
                 self._server.check(f"{section.table}:check")
-        version = self._server.version()
-        return f"Redis {version} answers at {self._server.address}".replace("  ", " ")
+        words = ("Redis", self._server.version(), "answers at", self._server.address)
+        return " ".join(filter(None, words))
 
 
 def _server_class() -> "type[Server]":
