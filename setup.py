@@ -59,9 +59,11 @@ setup(
             "flask-cors>=4",
             "py-partiql-parser>=0.6",
         ],
+        "redis": ["redis>=5.0.7"],
         "test": [
             "pytest>=9",
             "hypothesis>=6.100",
+            "redis>=5.0.7",
             "psutil>=5.9",
             "cryptography>=42",
             "selenium>=4.20",

@@ -10,6 +10,7 @@ import pytest
 from gevent import monkey
 
 from kickers import KickerProcess
+from redis_server import RedisServer
 from servers import Aws, Queue, Servers, Table, create_queue, create_table
 
 LOG_POSITION = pytest.StashKey[dict[Any, int]]()
@@ -66,6 +67,33 @@ def aws(request: pytest.FixtureRequest, servers: Servers) -> Aws:
     aws = servers.get(getattr(request, "param", "ministack"))
     request.node.stash[LOG_POSITION] = {aws: aws.server.log.stat().st_size}
     return aws
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """The Redis of this run, for tests that leave it as it is but for keys of their own."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def make_redis(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., RedisServer]]:
+    """Start Redis servers for this test alone, with the arguments of RedisServer after the first.
+
+    Not in tmp_path: with the name of a test in it, the path is too long for a socket.
+    """
+    servers = []
+
+    def start(*options: str, **more: Any) -> RedisServer:
+        servers.append(RedisServer(tmp_path_factory.mktemp("redis"), *options, **more))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
 
 
 @pytest.fixture

@@ -33,8 +33,8 @@ ACCOUNT_ID = "123456789012"
 #: Seconds until a server must answer.
 START_DEADLINE = 30.0
 
-# Runs "$0" until stdin ends or it ends itself, and takes the whole process group with it.
-GUARD = '{ "$0" </dev/null; kill -KILL 0; } & read -r _; kill -KILL 0'
+# Runs "$0" "$@" until stdin ends or it ends itself, and takes the whole process group with it.
+GUARD = '{ "$0" "$@" </dev/null; kill -KILL 0; } & read -r _; kill -KILL 0'
 
 
 class Server:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 import pytest
 
+from redis_server import connect, fresh_prefix
 from servers import Aws
 from sqsjkr_gevent.aws import Client, make_session
 from sqsjkr_gevent.aws.table import Table
@@ -12,6 +13,7 @@ from sqsjkr_gevent.config import AccountSection
 from sqsjkr_gevent.stores import LeasedLocker, LeasedThrottler
 from sqsjkr_gevent.stores.dynamodb import DynamoDBLocker, DynamoDBThrottler
 from sqsjkr_gevent.stores.memory import MemoryLocker, MemoryTable, MemoryThrottler
+from sqsjkr_gevent.stores.redis import RedisLocker, RedisThrottler
 from sqsjkr_gevent.stores.sqlite import SqliteLocker, SqliteThrottler
 from sqsjkr_gevent.stores.sqlite_file import SqliteFile
 
@@ -104,8 +106,26 @@ class dynamodb:  # noqa: N801
         return DynamoDBThrottler(self._table, lease=LEASE, retention=retention, clock=clock)
 
 
+class redis:  # noqa: N801
+    """Two hosts share a server, each over connections of its own."""
+
+    def __init__(self, request: pytest.FixtureRequest) -> None:
+        self._url = request.getfixturevalue("redis_server").url
+        self._prefix = fresh_prefix()
+
+    def locker(self, clock: Clock) -> LeasedLocker:
+        """See Store."""
+        return RedisLocker(connect(self._url), self._prefix, lease=LEASE, clock=clock)
+
+    def throttler(self, clock: Clock, retention: float = RETENTION) -> LeasedThrottler:
+        """See Store."""
+        return RedisThrottler(
+            connect(self._url), self._prefix, lease=LEASE, retention=retention, clock=clock
+        )
+
+
 #: The backends whose locks and claims lapse, and all of them: a new one is one word here.
-LEASED: list[Callable[[pytest.FixtureRequest], Store]] = [sqlite, dynamodb]
+LEASED: list[Callable[[pytest.FixtureRequest], Store]] = [sqlite, dynamodb, redis]
 BACKENDS: list[Callable[[pytest.FixtureRequest], Store]] = [memory, *LEASED]
 
 

@@ -103,6 +103,11 @@ def unobserved(operation: str, error: Exception | None) -> None:
     """An observer that does nothing, for commands that run once."""
 
 
+def all_unobserved(_service: str) -> Observer:
+    """Returns `unobserved` for any service."""
+    return unobserved
+
+
 class Client:
     """One service's client: up to `connections` calls at a time.
 

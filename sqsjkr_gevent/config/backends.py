@@ -1,4 +1,4 @@
 """The backends of [locker] and [throttler]: the one list of them."""
 
 #: Each is the name in the config, and the module in `stores` that has its class `Backend`.
-BACKENDS = ("dynamodb", "sqlite", "memory", "none")
+BACKENDS = ("dynamodb", "redis", "sqlite", "memory", "none")

@@ -19,6 +19,7 @@ from .sections import (
     KickerSection,
     LockerSection,
     LogSection,
+    RedisSection,
     RetrySection,
     SqsSection,
     ThrottlerSection,
@@ -52,6 +53,7 @@ class Config:
     kicker: KickerSection = field(default_factory=KickerSection)
     locker: LockerSection = field(default_factory=LockerSection)
     throttler: ThrottlerSection = field(default_factory=ThrottlerSection)
+    redis: RedisSection = field(default_factory=RedisSection)
     retry: RetrySection = field(default_factory=RetrySection)
     history: HistorySection = field(default_factory=HistorySection)
     log: LogSection = field(default_factory=LogSection)

@@ -77,6 +77,9 @@ class Keywords(TypedDict, total=False):
     retention: Duration | None
     throttler_retention: Duration | None
 
+    url: str | None
+    redis_url: str | None
+
     exit_codes: Sequence[int] | Literal["any"] | None
     retry_exit_codes: Sequence[int] | Literal["any"] | None
     max_attempts: int | None

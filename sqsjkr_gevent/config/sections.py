@@ -18,6 +18,7 @@ from .values import (
     inherited_names,
     is_loopback,
     port_or_any,
+    redis_url,
     token,
     web_url,
 )
@@ -111,7 +112,10 @@ class KickerSection:
 
 @dataclass(frozen=True, kw_only=True)
 class LockerSection:
-    """[locker]: where locks are stored. With sqlite, table is the path of a file."""
+    """[locker]: where locks are stored.
+
+    table: with sqlite, the path of a file; with redis, the prefix of its keys.
+    """
 
     backend: str = key(backend_name, default="dynamodb")
     table: str = key(text, default="sqsjkr")
@@ -126,6 +130,13 @@ class ThrottlerSection:
     backend: str = key(backend_name, default="dynamodb")
     table: str = key(text, default="sqsjkr")
     retention: float | None = key(duration(MIN_RETENTION, MAX_RETENTION), default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedisSection:
+    """[redis]: the server of the backend redis. url: it may have a password in it."""
+
+    url: str = key(redis_url, default="redis://127.0.0.1:6379/0", repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)

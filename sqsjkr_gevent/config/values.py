@@ -45,6 +45,30 @@ def web_url(value: object) -> str:
     return str(value)
 
 
+def redis_url(value: object) -> str:
+    """A URL of Redis: redis:// or rediss:// with a host, or unix:// with a path.
+
+    The error does not show the value, which may have a password in it.
+    """
+    try:
+        parts = urlsplit(text(value))
+        if parts.scheme == "unix":
+            fine = parts.hostname is None and parts.path.startswith("/")
+        else:
+            fine = parts.scheme in ("redis", "rediss") and bool(parts.hostname) and parts.port != 0
+            fine = fine and re.fullmatch(r"(/[0-9]{0,5})?", parts.path) is not None
+        # A "#" is that of a password which is not percent-encoded.
+        fine = fine and not parts.fragment and not re.search(r"\s", str(value))
+    except ValueError:
+        fine = False
+    if not fine:
+        raise ValueError(
+            "expected a URL such as redis://127.0.0.1:6379/0, rediss://:PASSWORD@HOST or "
+            "unix:///PATH; write a special character of a password as %XX"
+        )
+    return str(value)
+
+
 def port_or_any(value: object) -> int | Literal["any"]:
     """A TCP port, or "any": a free one that the system chooses."""
     if value == "any":

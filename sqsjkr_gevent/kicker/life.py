@@ -10,6 +10,7 @@ from ..errors import GroupReturned, Stopping
 from ..intake import Circuit, Permit, Receivers
 from ..log import get_logger
 from ..message import Message
+from ..telemetry import Health
 from ..worker import Parts, Run
 from .crew import Crew
 from .start import Opened
@@ -34,7 +35,7 @@ class Life:
         self._settler = parts.settler(opened.throttler)
         self.circuit = Circuit(
             [*opened.checks, parts.processes.runner.probe],
-            lambda: parts.health.forgive("dynamodb"),
+            partial(_forgive, parts.health, config),
             partial(parts.health.observer("kicker"), "receive"),
         )
         self._worker = parts.worker(opened.locker, opened.throttler, self._settler, self.circuit)
@@ -97,3 +98,9 @@ class Life:
             if parts.runs_alive.get(run.message.id) is run:
                 del parts.runs_alive[run.message.id]
             run.let_go()
+
+
+def _forgive(health: Health, config: Config) -> None:
+    """The stores answer again. A backend calls its service by its own name."""
+    health.forgive(config.locker.backend)
+    health.forgive(config.throttler.backend)

@@ -1,5 +1,6 @@
 """What a backend is: a locker and a throttler over one store."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,11 +12,14 @@ from .throttler import LeasedThrottler
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a backend is made from. observe: called with each call to DynamoDB and its error."""
+    """What a backend is made from.
+
+    observer: gives the observer of a service's calls, by the service's name, such as "dynamodb".
+    """
 
     config: Config
     session: Session
-    observe: Observer
+    observer: Callable[[str], Observer]
 
 
 class Backend(Protocol):

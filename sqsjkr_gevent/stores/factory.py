@@ -34,11 +34,13 @@ class Closable(Protocol):
 
 
 class Stores:
-    """Makes the stores that the config names. observe: called with each call to DynamoDB."""
+    """Makes the stores that the config names. observer: as in Opening."""
 
-    def __init__(self, config: Config, session: Session, observe: Observer) -> None:
+    def __init__(
+        self, config: Config, session: Session, observer: Callable[[str], Observer]
+    ) -> None:
         self._config = config
-        self._opening = Opening(config, session, observe)
+        self._opening = Opening(config, session, observer)
         self._backends: dict[str, Backend] = {}
 
     def locker(self) -> Locker | LeasedLocker:

@@ -83,7 +83,7 @@ class Parts:
         self.queue = queue or SqsQueue(
             session, config.account, config.sqs, observe=self.observer("sqs")
         )
-        self.stores = Stores(config, session, self.observer("dynamodb"))
+        self.stores = Stores(config, session, self.observer)
         self.groups = Groups(self.room, self.queue.name)
         self.depth = QueueDepth(self.queue.depth)
         #: Names under which the web face may be requested, besides those that this host has anyway.

@@ -94,6 +94,19 @@ TABLE: list[tuple[str, str, object, str, object, list[str]]] = [
     ("throttler", "table", "sqsjkr", '"t"', "t", ['" "', "true"]),
     ("throttler", "retention", None, "60", 60.0, ["59", "0", '"1 day"']),
     ("throttler", "retention", None, '"336h"', RETENTION_14_DAYS, ['"336h1s"']),
+    (
+        "redis", "url", "redis://127.0.0.1:6379/0",
+        '"rediss://user:p%40ss@redis.example:6380/3"', "rediss://user:p%40ss@redis.example:6380/3",
+        [
+            '"127.0.0.1:6379"', '"http://x"', '"redis://"', '"redis://x:0"', '"redis://x:99999"',
+            '"redis://x/one"', '"redis://x y"', '"redis://:a#b@x"', "6379", '""',
+        ],
+    ),
+    (
+        "redis", "url", "redis://127.0.0.1:6379/0",
+        '"unix:///run/redis.sock?db=1"', "unix:///run/redis.sock?db=1",
+        ['"unix://"', '"unix://run/redis.sock"'],
+    ),
     ("retry", "exit_codes", (), "[1, 255]", (1, 255), ["[0]", "[256]", '["1"]', "1", '"all"']),
     ("retry", "exit_codes", (), '"any"', "any", ["true", "[true]"]),
     ("retry", "max_attempts", 5, "1", 1, ["0", '"5"', "true"]),
@@ -188,6 +201,14 @@ def test_a_bad_value_is_an_error_that_names_key_file_and_what_was_expected(
         key == "max_backoff" and "retry.backoff" in text
     )
     assert "\n" not in text
+
+
+def test_the_password_of_a_redis_url_is_in_no_error_and_in_no_print_of_the_config() -> None:
+    """Errors go to the log, and a config is printed by whoever looks for a fault."""
+    assert "s3cret" not in error(written("redis", "url", '"redis://:s3cret@x/one"'))
+    config = loads(written("redis", "url", '"redis://:s3cret@x"'))
+    assert "s3cret" in config.redis.url
+    assert "s3cret" not in repr(config)
 
 
 @pytest.mark.parametrize(("section", "key", "good", "parsed"), [(*r[:2], *r[3:5]) for r in TABLE])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ...aws import CallError, Client, Session, error_code, is_denied, unobserved
+from ...aws import CallError, Client, Session, all_unobserved, error_code, is_denied
 from ...aws.client import WRONG_SHAPE
 from ...aws.provision import (
     ATTRIBUTE_TYPES,
@@ -25,7 +25,7 @@ _OTHER = "set another one with --lock-table, or create one with `sqsjkr-gevent i
 
 def store_findings(config: Config, session: Session, dynamodb: Client) -> Iterator[Finding]:
     """Check the stores. Raises botocore's errors, ConfigError, StartError and StoreError."""
-    stores = Stores(config, session, unobserved)
+    stores = Stores(config, session, all_unobserved)
     for section, backend, make in (
         ("locker", config.locker.backend, stores.locker),
         ("throttler", config.throttler.backend, lambda: stores.throttler(0)),

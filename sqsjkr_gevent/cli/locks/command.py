@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from ...aws import make_session, unobserved
+from ...aws import all_unobserved, make_session
 from ...config import Config
 from ...duration import format_duration
 from ...errors import ConfigError, SqsjkrError
@@ -100,7 +100,7 @@ def _release_lapsed(config: Config, yes: bool) -> None:
     leftovers: list[Leftover] = []
     if config.locker.backend != "none":
         leftovers += leased_locks(_make_locker(config))
-    throttler = Stores(config, make_session(config.account), unobserved).throttler(0.0)
+    throttler = Stores(config, make_session(config.account), all_unobserved).throttler(0.0)
     if isinstance(throttler, ListedThrottler):
         leftovers += running_jobs(throttler)
     if not leftovers:
@@ -123,7 +123,7 @@ def _release_lapsed(config: Config, yes: bool) -> None:
 
 def _make_locker(config: Config) -> ListedLocker:
     section = config.locker
-    stores = Stores(config, make_session(config.account), unobserved)
+    stores = Stores(config, make_session(config.account), all_unobserved)
     if not is_custom(section.backend):
         stores.backend(section.backend).check_visible()
     locker = stores.locker()

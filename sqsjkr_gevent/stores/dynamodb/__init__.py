@@ -33,7 +33,7 @@ class Backend:
             "dynamodb",
             config.account,
             connections=max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, slots)),
-            observe=opening.observe,
+            observe=opening.observer("dynamodb"),
             attempts=ATTEMPTS,
         )
 
