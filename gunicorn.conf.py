@@ -1,8 +1,8 @@
 """Several kickers under gunicorn: `SQSJKR_CONF=conf.toml gunicorn -c gunicorn.conf.py -w 4`.
 
-SQSJKR_CONF names the config file. Without -w there are SQSJKR_PROCESSES processes, else one for
-each CPU. The address of the stats, the slots and all else come from the config file, which a HUP
-has read again. What is written below the last line comes before it.
+SQSJKR_CONF names the config file. Without -w there are SQSJKR_PROCESSES processes; if that is not
+set either, there is one per CPU. The stats address, the slots and everything else come from the
+config file, which is read again on SIGHUP. Settings that you add below the last line override it.
 """
 
 from sqsjkr_gevent.fleet.settings import settings

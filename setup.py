@@ -1,4 +1,4 @@
-"""Packaging of sqsjkr-gevent. Why each dependency is here: docs/dependencies.md."""
+"""Packaging of sqsjkr-gevent. docs/dependencies.md says why each dependency is needed."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def version() -> str:
-    """The version, from the package's text: importing it would need what is yet to be installed."""
+    """The version, read as text: an import would need dependencies that are not installed yet."""
     text = (HERE / "sqsjkr_gevent" / "__init__.py").read_text(encoding="utf-8")
     found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
     if not found:
@@ -18,7 +18,7 @@ def version() -> str:
 
 
 def long_description() -> str:
-    """The README, or nothing where it is missing."""
+    """The README, or an empty text if it is missing."""
     readme = HERE / "README.md"
     return readme.read_text(encoding="utf-8") if readme.exists() else ""
 
@@ -70,7 +70,7 @@ setup(
             "jsonschema>=4.20",
             "pyyaml>=6",
             "tox>=4.20",
-            # A new release of these three can bring new complaints: let it come by a commit.
+            # A new release of these three can bring new complaints, so each upgrade is a commit.
             "ruff>=0.17,<0.18",
             "mypy>=2.4,<2.5",
             "import-linter>=2.15,<3",

@@ -1,4 +1,4 @@
-"""Runs `sqsjkr-gevent local`, sends it sample jobs, and shows whether each ended as it should."""
+"""Runs `sqsjkr-gevent local`, sends sample jobs, and shows whether each ended as expected."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from sqsjkr_gevent import Config
 COMMAND = [sys.executable, "-m", "sqsjkr_gevent"]
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
 
-#: Seconds for each thing that is waited for; a slow machine needs some of them.
+#: How long each wait may take, in seconds; a slow machine needs some of it.
 DEADLINE = 60.0
 
 INVALID = '{"command": 1}'
@@ -34,7 +34,7 @@ OUTCOMES = ("succeeded", "errored", "failed", "invalid")
 
 @dataclass
 class Sample:
-    """A job and how it should end. job: its body. reason: a part of what the log must give."""
+    """A job and how it should end. job: its body. reason: must be part of the reason in the log."""
 
     about: str
     job: dict[str, Any]
@@ -54,16 +54,16 @@ class Local:
 
     @property
     def conf(self) -> Path:
-        """The config that it has written."""
+        """The config file that it wrote."""
         return self.home / "conf.toml"
 
     def log(self) -> list[dict[str, Any]]:
-        """The whole lines of its log so far."""
+        """The complete lines of its log so far."""
         lines = (self.home / "log").read_text(errors="replace").split("\n")[:-1]
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def endings(self) -> dict[str, dict[str, Any]]:
-        """The line that tells the outcome, by job id."""
+        """The log lines with an outcome, by job id."""
         events = {f"job {outcome}": outcome for outcome in OUTCOMES}
         return {
             line["job_id"]: line | {"outcome": events[line["event"]]}
@@ -72,7 +72,7 @@ class Local:
         }
 
     def send(self, *arguments: str, stdin: str = "") -> list[str]:
-        """Run `sqsjkr-gevent send`; the message ids."""
+        """Run `sqsjkr-gevent send`. Returns the message ids."""
         command = [*COMMAND, "-c", str(self.conf), "send", *arguments]
         environ = os.environ | CREDENTIALS
         sent = subprocess.run(
@@ -81,12 +81,12 @@ class Local:
         return sent.stdout.split()
 
     def wait(self, what: str, is_true: Callable[[], Any]) -> Any:
-        """Wait until it is true. SystemExit where it never is, or local mode has ended."""
+        """Wait until it is true. Raises SystemExit after DEADLINE, or if local mode has ended."""
         until = time.monotonic() + DEADLINE
         while not (value := is_true()):
             if self.process.poll() is not None or time.monotonic() > until:
                 tail = (self.home / "log").read_text(errors="replace")[-2000:]
-                raise SystemExit(f"quickstart: waited in vain for {what}\n{tail}")
+                raise SystemExit(f"quickstart: timed out waiting for {what}\n{tail}")
             time.sleep(0.05)
         return value
 
@@ -98,7 +98,7 @@ def samples(home: Path) -> list[Sample]:
     no_trigger = {"life_time": "-1s", "disable_life_time_trigger": True}
     killed = {"life_time": "3s", "kill_over_life_time": True}
     return [
-        Sample("holds a lock until it is told", {sh: held, "lock_id": "door"}, "succeeded"),
+        Sample("holds a lock until told to stop", {sh: held, "lock_id": "door"}, "succeeded"),
         Sample("plain", {sh: "echo hello"}, "succeeded", "exit 0"),
         Sample("a pipe", {sh: "seq 10 | sort -r | head -1"}, "succeeded"),
         Sample("not only ASCII", {sh: "echo こんにちは"}, "succeeded"),
@@ -131,8 +131,8 @@ def start(home: Path) -> Local:
 
 
 def connect(local: Local) -> None:
-    """Wait until it receives, and look its queues up."""
-    local.wait("its start", lambda: any(line["event"] == "started" for line in local.log()))
+    """Wait until it receives, and look up its queues."""
+    local.wait("it to start", lambda: any(line["event"] == "started" for line in local.log()))
     account = Config.load(local.conf).account
     keys = {name.lower(): value for name, value in CREDENTIALS.items()}
     local.sqs = boto3.Session(region_name=account.region, **keys).client(
@@ -177,14 +177,14 @@ def stats(local: Local) -> dict[str, Any]:
 
 
 def is_empty(local: Local) -> bool:
-    """Whether no message is left in the queue, in whatever state."""
+    """Whether the queue has no messages left, in any state."""
     answer = local.sqs.get_queue_attributes(QueueUrl=local.urls["jobs"], AttributeNames=["All"])
     counts = [value for name, value in answer["Attributes"].items() if "NumberOfMessages" in name]
     return not any(int(count) for count in counts)
 
 
 def checks(local: Local, jobs: list[Sample]) -> dict[str, bool]:
-    """What must be true beside each job's outcome."""
+    """What must be true besides the outcome of each job."""
     expected = Counter(one.outcome for one in jobs)
     counted = {name: expected[name] for name in ("succeeded", "failed", "errored")}
     local.wait("the statistics", lambda: sum(stats(local)["invocations"].values()) >= len(jobs) - 1)
@@ -194,9 +194,9 @@ def checks(local: Local, jobs: list[Sample]) -> dict[str, bool]:
     over = {"past its life time", "killed over its life time"}
     return {
         "the statistics add up": stats(local)["invocations"] == counted,
-        "of two jobs with one lock one ran at a time": (local.home / "pair").read_text().split()
+        "two jobs with the same lock ran one at a time": (local.home / "pair").read_text().split()
         == ["begin", "end"] * 2,
-        "the trigger was told of both jobs over their life time, and of no other": sorted(told)
+        "the trigger ran for both jobs over their life time, and for no other": sorted(told)
         == sorted(f"job_id:{one.id}" for one in jobs if one.about in over),
         "the queue is empty": is_empty(local),
         "the invalid message is in the dead-letter queue": [
@@ -207,7 +207,7 @@ def checks(local: Local, jobs: list[Sample]) -> dict[str, bool]:
 
 
 def show(console: Console, local: Local, jobs: list[Sample]) -> bool:
-    """Print the jobs as a table; whether each ended as it should."""
+    """Print the jobs as a table. Returns whether each ended as expected."""
     table = Table("job", "expected", "seen", "reason", "", box=None, header_style="bold")
     endings, fine = local.endings(), True
     for one in jobs:
@@ -220,12 +220,12 @@ def show(console: Console, local: Local, jobs: list[Sample]) -> bool:
 
 
 def mark(right: bool) -> str:
-    """How right and wrong are shown."""
+    """The mark in a table row."""
     return "[green]ok[/]" if right else "[red]WRONG[/]"
 
 
 def quickstart(console: Console, local: Local) -> bool:
-    """All of it; whether all was as it should be."""
+    """Run everything. Returns whether all results are as expected."""
     console.print("sqsjkr-gevent local: an SQS, a DynamoDB and a kicker on this host")
     connect(local)
     console.print(f"config: {local.conf}\nsending jobs of every kind, a few seconds ...\n")
@@ -241,7 +241,7 @@ def quickstart(console: Console, local: Local) -> bool:
 
 
 def main() -> int:
-    """Exit code 0 if each job ended as it should, else 1, and the log is kept."""
+    """Returns exit code 0 if each job ended as expected. Otherwise returns 1 and keeps the log."""
     console, home = Console(), Path(tempfile.mkdtemp(prefix="sqsjkr-quickstart-"))
     local, fine = start(home), False
     try:
@@ -253,7 +253,7 @@ def main() -> int:
         if fine:
             shutil.rmtree(home)
         else:
-            print(f"quickstart: not all was as it should be; the log is {home}/log")
+            print(f"quickstart: some results are not as expected; the log is {home}/log")
     return 0 if fine else 1
 
 

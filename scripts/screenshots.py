@@ -1,4 +1,4 @@
-"""Runs a kicker with sample jobs, and takes pictures of its page: docs/page-*.png."""
+"""Runs a kicker with sample jobs, and takes screenshots of its page: docs/page-*.png."""
 
 import json
 import os
@@ -35,7 +35,7 @@ PICTURES = {
 
 HOST = "web-1"
 
-#: What the jobs run, found on PATH: program and its lines of shell.
+#: The programs that the jobs run, installed on PATH: name and shell code.
 PROGRAMS = {
     "backup": "echo dumping main; sleep 600",
     "close-books": "sleep 600",
@@ -45,7 +45,7 @@ PROGRAMS = {
     "thumbnail": 'echo "$1: 320x240, 18 kB"; sleep 0.$(($$ % 9))',
 }
 
-#: Jobs that run or wait when the pictures are taken.
+#: Jobs that run or wait when the screenshots are taken.
 LIVE: list[dict[str, Any]] = [
     {"event_id": "backup-main", "command": "backup --all main --to s3://backups/main.zst"},
     {"event_id": "close-books", "lock_id": "ledger", "command": "close-books --month 2026-10"},
@@ -57,13 +57,13 @@ LIVE: list[dict[str, Any]] = [
 
 INVALID = '{"command": ["thumbnail", "88128.jpg"]}'
 
-#: Seconds between two of them.
+#: Seconds between the starts of two of them.
 APART = 4.0
 
 #: Messages of the dead-letter queue.
 LETTERS = [INVALID, '{"comand": "true"}']
 
-#: Jobs that have ended by then.
+#: Jobs that have ended before the screenshots are taken.
 ENDED: list[dict[str, Any] | str] = [
     *({"event_id": f"thumb-{n}", "command": f"thumbnail {n}.jpg"} for n in range(88120, 88126)),
     {"event_id": "mail-digest", "command": "deliver --digest", "life_time": -60},
@@ -75,7 +75,7 @@ ENDED: list[dict[str, Any] | str] = [
 
 
 def past(now: float) -> Iterator[Record]:
-    """Ends of the last hour: a steady stream, with some minutes in which a service was down."""
+    """Ends of the last hour: a steady stream, with a few minutes in which a service was down."""
     chance = random.Random(11)
     for back in range(SERIES_OVER - 30, 90, -5):
         if chance.random() < 0.25:
@@ -115,7 +115,7 @@ def install(directory: Path) -> None:
 
 
 def make_queue(aws: Aws) -> Queue:
-    """A queue with a dead-letter queue that holds what somebody has to look at."""
+    """A queue whose dead-letter queue has messages."""
     dead = aws.sqs.create_queue(QueueName="jobs-dlq")["QueueUrl"]
     arn = f"arn:aws:sqs:{aws.region}:{aws.account_id}:jobs-dlq"
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": "20"})
@@ -127,7 +127,7 @@ def make_queue(aws: Aws) -> Queue:
 
 @contextmanager
 def running(directory: Path, aws: Aws, queue: Queue) -> Iterator[str]:
-    """The address of a kicker that has an hour of jobs behind it."""
+    """Run a kicker with an hour of past jobs. Yields its address."""
     port = free_port()
     memory = {"backend": "memory"}
     config = settings(
@@ -164,7 +164,7 @@ def well(url: str) -> bool:
 
 
 def fill(queue: Queue, url: str) -> None:
-    """Send the sample jobs, and wait until each of them is where it is to be seen."""
+    """Send the sample jobs, and wait until each one shows as it should."""
 
     def get(path: str) -> Any:
         with urllib.request.urlopen(url + path) as answer:  # noqa: S310
@@ -195,13 +195,13 @@ def fill(queue: Queue, url: str) -> None:
 
 
 def take(page: Page, name: str) -> None:
-    """Take one picture."""
+    """Take one screenshot."""
     width, height, scheme = PICTURES[name]
     page.resize(width, height)
     page.media(prefers_color_scheme=scheme)
     page.script("scrollTo(0, 0)")
     eventually(lambda: page.script("return innerWidth") == width, deadline=SOON)
-    # A chart is drawn anew in the frame after its size or its colours have changed.
+    # A chart is redrawn in the frame after its size or colours change.
     page.driver.execute_async_script(
         "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(done))"
     )

@@ -1,4 +1,4 @@
-"""Measures it all, and tells: see scripts/bench."""
+"""Runs all benchmarks and prints the results: see scripts/bench."""
 
 import argparse
 import json
@@ -32,13 +32,13 @@ from processes import (
     until,
 )
 
-#: The command of most figures: a builtin, so that the floor and we start the same program.
+#: The command of most figures: a builtin, so that the floor and the kicker start the same program.
 ECHO = "echo hi"
 
-#: Of the calls to SQS and DynamoDB, where a figure names no other; seconds.
+#: The delay of calls to SQS and DynamoDB, in seconds, unless a figure names another one.
 DELAY = 0.015
 
-#: What a round answers: figures by their keys.
+#: What a round yields: keys of figures, with their values.
 Samples = Iterator[tuple[str, float]]
 
 
@@ -48,7 +48,7 @@ def job(**fields: object) -> str:
 
 
 def launches(scale: float) -> Samples:
-    """Starting processes, with no queue."""
+    """Start processes, without a queue."""
     jobs = round(1000 * scale)
     for parallel in (8, 64, 256):
         least, ours = floor(1, parallel, jobs, ECHO), launch("spawn", parallel, jobs, ECHO)
@@ -65,7 +65,7 @@ def launches(scale: float) -> Samples:
 
 
 def ends_to_ends(sqs: Sqs, folder: Path, scale: float) -> Samples:
-    """From the queue and back."""
+    """Run jobs from the receive of their messages to the delete."""
     jobs = round(2000 * scale)
     least = jobs / floor(2, 64, jobs, ECHO)[0]
     for delay in (DELAY, 0.005, 0.0):
@@ -88,7 +88,7 @@ def ends_to_ends(sqs: Sqs, folder: Path, scale: float) -> Samples:
 
 
 def locked(sqs: Sqs, folder: Path, url: str, scale: float) -> float:
-    """Jobs a second with the throttle, and a lock for each."""
+    """Jobs per second with the throttler, and a lock for each job."""
     jobs = round(600 * scale)
     sqs.ask("/reset", delay=DELAY)
     for number in range(jobs):
@@ -98,7 +98,7 @@ def locked(sqs: Sqs, folder: Path, url: str, scale: float) -> float:
 
 
 def celery(sqs: Sqs, scale: float) -> float:
-    """Jobs a second of a Celery worker; prefork is the pool that its documentation advises."""
+    """Jobs per second of a Celery worker; its documentation recommends the prefork pool."""
     jobs = round(200 * scale)
     sqs.ask("/reset", delay=DELAY)
     env = {"SQS_PORT": str(sqs.port)}
@@ -118,7 +118,7 @@ def celery(sqs: Sqs, scale: float) -> float:
 
 
 def consumer(sqs: Sqs, scale: float) -> float:
-    """Jobs a second of sqs-consumer, seven consumers of ten messages at a time."""
+    """Jobs per second of sqs-consumer: seven consumers of ten messages at a time."""
     jobs = round(500 * scale)
     sqs.ask("/reset", delay=DELAY)
     sqs.fill("consumer", job(command=ECHO), jobs)
@@ -128,7 +128,7 @@ def consumer(sqs: Sqs, scale: float) -> float:
 
 
 def latencies(sqs: Sqs, folder: Path, scale: float) -> Samples:
-    """From the send of a job to an idle kicker to its first step."""
+    """Send jobs to an idle kicker, and measure the time until each one starts."""
     sqs.ask("/reset", delay=0.0)
     fifo = folder / "started"
     fifo.unlink(missing_ok=True)
@@ -142,7 +142,7 @@ def latencies(sqs: Sqs, folder: Path, scale: float) -> Samples:
             sqs.fill("latency", job(command=f"echo >{fifo}"), 1)
             os.read(reading, 1)
             seconds.append(time.perf_counter() - sent)
-            time.sleep(0.08)  # The next poll is there, and the delete done.
+            time.sleep(0.08)  # By then the message is deleted and the next poll is under way.
     os.close(reading)
     seconds.sort()
     yield "start p50", statistics.median(seconds) * 1000
@@ -150,7 +150,7 @@ def latencies(sqs: Sqs, folder: Path, scale: float) -> Samples:
 
 
 def crowd(sqs: Sqs, folder: Path, scale: float) -> Samples:
-    """A thousand jobs that run."""
+    """Run a thousand jobs at a time."""
     jobs = round(1000 * scale)
     sqs.ask("/reset", delay=0.0)
     with kicker(sqs, folder, "crowd", slots=jobs) as one:
@@ -159,26 +159,27 @@ def crowd(sqs: Sqs, folder: Path, scale: float) -> Samples:
         memory, pipes = process.memory_info().rss, pipes_of(process)
         sqs.fill("crowd", job(command="exec sleep 100"), jobs)
         until(lambda: one.stats()["workers"]["busy"] == jobs)
-        until(lambda: pipes_of(process) - pipes <= jobs)  # Each start is over.
+        until(lambda: pipes_of(process) - pipes <= jobs)  # Every start is complete.
         yield "job memory", (process.memory_info().rss - memory) / jobs / 1024
         yield "job descriptors", (pipes_of(process) - pipes) / jobs
-        one.process.terminate()  # Before the block's own: two are one that does not wait.
+        # Twice, because the second SIGTERM skips the wait for running jobs.
+        one.process.terminate()
         one.process.terminate()
 
 
 def pipes_of(process: psutil.Process) -> int:
-    """Pipe ends that a process holds."""
+    """The number of pipe ends that a process has open."""
     count = 0
     for entry in Path(f"/proc/{process.pid}/fd").iterdir():
         try:
             count += str(entry.readlink()).startswith("pipe:")
         except FileNotFoundError:
-            continue  # Closed meanwhile.
+            continue  # Closed in the meantime.
     return count
 
 
 def quiet(sqs: Sqs, folder: Path, rounds: int, scale: float) -> Samples:
-    """Kickers that mostly wait, all rounds side by side."""
+    """Kickers that are mostly idle; all rounds run in parallel."""
     sqs.ask("/reset", delay=DELAY)
     with ExitStack() as stack:
         kickers = [
@@ -201,7 +202,7 @@ def quiet(sqs: Sqs, folder: Path, rounds: int, scale: float) -> Samples:
 
 
 def pairs(sqs: Sqs, folder: Path, rounds: int) -> Samples:
-    """Two kickers of one slot share ten jobs of four seconds; all rounds side by side."""
+    """Two kickers of one slot share ten jobs of four seconds; all rounds run in parallel."""
     queues = [f"pair{number}" for number in range(rounds)]
     sqs.ask("/reset", delay=DELAY)
     with ExitStack() as stack:
@@ -219,7 +220,7 @@ def pairs(sqs: Sqs, folder: Path, rounds: int) -> Samples:
 
 
 class Prober:
-    """Asks for the statistics again and again during a block."""
+    """Requests the stats repeatedly during a `with` block."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -236,7 +237,7 @@ class Prober:
         self._thread.join()
 
     def p99(self) -> float:
-        """Seconds."""
+        """The 99th percentile of the response time, in seconds."""
         seconds = sorted(self._seconds)
         return seconds[len(seconds) * 99 // 100]
 
@@ -253,7 +254,7 @@ class Prober:
 
 
 def measure(rounds: int, scale: float) -> dict[str, list[float]]:
-    """All figures, each once in every round."""
+    """Measure every figure once per round."""
     samples: dict[str, list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as name, sqs_server() as sqs:
         folder = Path(name)
@@ -275,10 +276,10 @@ def measure(rounds: int, scale: float) -> dict[str, list[float]]:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure the figures, print them, and write the files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--scale", type=float, default=1.0, help="of the jobs of each figure")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor for the number of jobs")
     parser.add_argument("--output", type=Path, default=HOME / "results")
     arguments = parser.parse_args()
     begun = time.monotonic()

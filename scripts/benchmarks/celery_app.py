@@ -1,4 +1,4 @@
-"""The same command as a Celery task on SQS; its port in SQS_PORT, its queue `celery`."""
+"""The same command as a Celery task on SQS. SQS_PORT has the port; the queue is `celery`."""
 
 import os
 import subprocess
@@ -31,5 +31,5 @@ app.conf.update(
 
 @app.task(name="run")
 def run(command: str) -> None:
-    """Run it."""
+    """Run the command."""
     subprocess.run(["sh", "-c", command], check=False, capture_output=True)

@@ -1,4 +1,5 @@
-// The same command by sqs-consumer: SQS_PORT and the number of consumers, each with ten at a time.
+// The same command with sqs-consumer. SQS_PORT has the port; the argument is the number of consumers,
+// each of which handles ten messages at a time.
 import { exec } from "node:child_process";
 import { promisify } from "node:util";
 import { SQSClient } from "@aws-sdk/client-sqs";

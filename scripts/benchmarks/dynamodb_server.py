@@ -1,9 +1,9 @@
-"""A DynamoDB for benchmarks: single items in memory, with the expressions that the kicker uses.
+"""A DynamoDB server for benchmarks: items in memory, and the expressions that the kicker uses.
 
 python dynamodb_server.py DELAY_SECONDS
 
-Prints its port. It answers every call so late, has every table that is asked for, and refuses an
-expression that it does not know.
+Prints its port. It delays every response by DELAY_SECONDS, accepts any table name, and refuses
+expressions that it does not know.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ Value = Callable[[Item, dict], "dict | None"]
 
 
 class DynamoDB:
-    """The actions, each from a request's fields to an answer's text."""
+    """The actions: each takes the fields of a request and returns the response."""
 
     def __init__(self, delay: float) -> None:
         self.delay = delay
@@ -33,16 +33,16 @@ class DynamoDB:
         return json.dumps(getattr(self, action)(fields))
 
     def control(self, path: str, fields: dict) -> str:
-        """There is none."""
+        """There are no control requests."""
         return "{}"
 
-    def GetItem(self, fields: dict) -> dict:  # noqa: N802 (so are they called)
+    def GetItem(self, fields: dict) -> dict:  # noqa: N802 (the names of AWS)
         """One item."""
         item = self.items.get(_key(fields["Key"]))
         return {"Item": item} if item else {}
 
     def UpdateItem(self, fields: dict) -> dict:  # noqa: N802
-        """One item, where the condition holds."""
+        """One item, if the condition holds."""
         old = self.items.get(_key(fields["Key"]), {})
         self._require(old, fields)
         values, names = fields["ExpressionAttributeValues"], _names(fields)
@@ -55,7 +55,7 @@ class DynamoDB:
         return {"Attributes": changed}
 
     def DeleteItem(self, fields: dict) -> dict:  # noqa: N802
-        """One item, where the condition holds."""
+        """One item, if the condition holds."""
         self._require(self.items.get(_key(fields["Key"]), {}), fields)
         self.items.pop(_key(fields["Key"]), None)
         return {}
@@ -84,7 +84,7 @@ def _names(fields: dict) -> tuple[tuple[str, str], ...]:
     return tuple(fields.get("ExpressionAttributeNames", {}).items())
 
 
-#: The parts of a condition, and what they are in Python.
+#: The parts of a condition, and their Python equivalents.
 _CONDITIONS = (
     (r"attribute_not_exists\((\w+)\)", r"('\1' not in item)"),
     (r"(\w+) = (:\w+)", r"(item.get('\1') == values['\2'])"),

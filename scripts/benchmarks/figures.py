@@ -1,4 +1,4 @@
-"""The figures: their names, their targets, and how they are shown."""
+"""The figures: their names, their targets, and how to show them."""
 
 import statistics
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import matplotlib as mpl
 mpl.use("svg")
 import matplotlib.pyplot as plt
 
-#: Key: name, comparison with the target, target (None: told only), unit.
+#: Key: name, comparison with the target, target (None: for information only), unit.
 FIGURES: dict[str, tuple[str, str, float | None, str]] = {
     "launch 8": ("launch, 8 at a time: jobs/s against the one-thread floor", ">=", 0.95, ""),
     "launch 64": ("launch, 64 at a time", ">=", 0.95, ""),
@@ -45,7 +45,7 @@ FIGURES: dict[str, tuple[str, str, float | None, str]] = {
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure with what was measured."""
+    """One figure with its samples."""
 
     key: str
     name: str
@@ -56,19 +56,19 @@ class Figure:
 
     @property
     def median(self) -> float:
-        """Of the samples."""
+        """The median of the samples."""
         return statistics.median(self.samples)
 
     @property
     def reached(self) -> bool | None:
-        """Whether the median is as good as the target; None without one."""
+        """Whether the median reaches the target; None without a target."""
         if self.target is None:
             return None
         return self.median >= self.target if self.comparison == ">=" else self.median <= self.target
 
     @property
     def goodness(self) -> float | None:
-        """1 at the target, more where it is better."""
+        """1 at the target, more if the median is better; None without a target."""
         if self.target is None or not self.median:
             return None
         ratio = self.median / self.target
@@ -76,7 +76,7 @@ class Figure:
 
 
 def table(figures: list[Figure]) -> str:
-    """As Markdown."""
+    """The figures as a Markdown table."""
     lines = ["| figure | median | least - most | target | |", "|---|---|---|---|---|"]
     for one in figures:
         target = "" if one.target is None else f"{one.comparison} {one.target:g}"
@@ -87,7 +87,7 @@ def table(figures: list[Figure]) -> str:
 
 
 def draw(figures: list[Figure], path: Path) -> None:
-    """How far each figure is from its target."""
+    """Draw each figure compared with its target."""
     shown = [one for one in figures if one.goodness is not None][::-1]
     plt.rcParams["svg.hashsalt"] = "sqsjkr-gevent"
     drawing, axes = plt.subplots(figsize=(10, 0.38 * len(shown) + 1))

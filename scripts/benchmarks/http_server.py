@@ -1,4 +1,4 @@
-"""HTTP for the servers of the benchmarks: as little of it as AWS clients need."""
+"""HTTP for the benchmark servers: the minimum that AWS clients need."""
 
 import asyncio
 import json
@@ -6,15 +6,15 @@ from typing import Protocol
 
 
 class Service(Protocol):
-    """What is served. delay: seconds by which each answer is late."""
+    """The service behind the server. delay: how long each response is delayed, in seconds."""
 
     delay: float
 
     async def do(self, action: str, fields: dict) -> str:
-        """The answer to one call. ValueError is answered as a ConditionalCheckFailedException."""
+        """The response to one call. A ValueError becomes a response with status 400."""
 
     def control(self, path: str, fields: dict) -> str:
-        """The answer to a request that is no call."""
+        """The response to a request that is not an AWS call."""
 
 
 class Connection(asyncio.Protocol):
@@ -29,7 +29,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Serve a request once it is whole."""
+        """Serve a request once it is complete."""
         self.buffer += data
         head, end, rest = self.buffer.partition(b"\r\n\r\n")
         if not end:
@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
         self.serving = asyncio.ensure_future(self.serve(first.split()[1], headers, fields))
 
     async def serve(self, path: str, headers: dict, fields: dict) -> None:
-        """Answer."""
+        """Handle one request."""
         action = headers.get("x-amz-target", "").rpartition(".")[2]
         if not action:
             self.answer(self.service.control(path, fields))
@@ -63,7 +63,7 @@ class Connection(asyncio.Protocol):
         asyncio.get_running_loop().call_later(self.service.delay, self.answer, text, status)
 
     def answer(self, text: str, status: str = "200 OK") -> None:
-        """Send it in one piece."""
+        """Send a response in one write."""
         body = text.encode()
         head = (
             f"HTTP/1.1 {status}\r\nContent-Type: application/x-amz-json-1.0\r\n"
@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(service: Service) -> None:
-    """Serve on a free port of loopback, printed and set as the service's `port`, until killed."""
+    """Serve on a free loopback port until killed. Prints the port and sets the service's `port`."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: Connection(service), "127.0.0.1", 0)
     service.port = server.sockets[0].getsockname()[1]

@@ -1,9 +1,9 @@
-"""A kicker that tells about itself.
+"""A kicker that measures itself.
 
 python kick.py CONF
 
-Runs the kicker of that config until SIGTERM. Then prints, as JSON: the 99th percentile of how late
-the hub turned, in seconds; its CPU seconds without its children's.
+Runs a kicker with that config until SIGTERM. Then prints as JSON the 99th percentile of the hub's
+lag, in seconds, and the CPU seconds of the kicker without its children.
 """
 
 from gevent import monkey
@@ -25,7 +25,7 @@ TICK = 0.005
 
 
 def measure(late: list[float]) -> None:
-    """Note how much later than asked for each sleep ends."""
+    """Record how much later than requested each sleep ends."""
     while True:
         asked = time.perf_counter()
         gevent.sleep(TICK)
@@ -33,7 +33,7 @@ def measure(late: list[float]) -> None:
 
 
 def main(conf: str) -> None:
-    """Run and tell."""
+    """Run the kicker, then print the measurements."""
     late: list[float] = []
     gevent.spawn(measure, late)
     configure("error", "text")

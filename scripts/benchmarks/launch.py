@@ -1,9 +1,9 @@
-"""Runs a command many times, as the kicker does once it has a job in hand.
+"""Runs a command many times, in the way the kicker runs a job.
 
 python launch.py LAUNCHER PARALLEL JOBS COMMAND [MEGABYTES]
 
-LAUNCHER: spawn, or plain; spawn-shell always by a shell; gevent for gevent.subprocess as its
-documentation shows it. MEGABYTES: memory that the process holds meanwhile. Prints
+LAUNCHER: spawn or plain; spawn-shell always uses a shell; gevent uses gevent.subprocess as in its
+documentation. MEGABYTES: how much memory the process holds while it runs. Prints
 "SECONDS CPU_SECONDS", as floor.c does.
 """
 
@@ -31,7 +31,7 @@ def cpu() -> float:
 
 
 def runner_of(launcher: str):
-    """A function that runs one command to its end."""
+    """A function that runs one command and waits for its end."""
     if launcher == "gevent":
         return lambda command: subprocess.run(
             ["sh", "-c", command],
@@ -47,7 +47,7 @@ def runner_of(launcher: str):
 
 
 def main(launcher: str, parallel: str, jobs: str, command: str, megabytes: str = "0") -> None:
-    """Run it all, then print."""
+    """Run all jobs, then print the times."""
     ballast = b"x" * (int(megabytes) << 20)
     run = runner_of(launcher)
     run(command)

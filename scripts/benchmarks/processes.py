@@ -1,4 +1,4 @@
-"""The programs that a benchmark starts, and how it talks to them."""
+"""The programs that the benchmarks start, and how to talk to them."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 HOME = HERE.parents[1] / ".bench"
 
-#: Seconds that anything here may take.
+#: How long any step here may take, in seconds.
 DEADLINE = 120.0
 
 AWS = {
@@ -27,7 +27,7 @@ AWS = {
 
 
 def clean_environment() -> dict[str, str]:
-    """This environment without anything that AWS clients or proxies go by."""
+    """The environment without variables that AWS clients read, and without proxies."""
     skipped = ("AWS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
     return {
         name: value for name, value in os.environ.items() if not name.upper().startswith(skipped)
@@ -35,11 +35,11 @@ def clean_environment() -> dict[str, str]:
 
 
 def until(condition: Callable[[], object], every: float = 0.05) -> None:
-    """Wait for it. Raises TimeoutError."""
+    """Wait until the condition is true. Raises TimeoutError."""
     end = time.monotonic() + DEADLINE
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError("a benchmark's condition never came")
+            raise TimeoutError("a benchmark's condition was never met")
         time.sleep(every)
 
 
@@ -47,7 +47,7 @@ def until(condition: Callable[[], object], every: float = 0.05) -> None:
 def running(
     command: list[str], *, env: dict[str, str] | None = None, output: bool = False
 ) -> Iterator[subprocess.Popen]:
-    """A process for the block, ended by SIGTERM; its standard output is a pipe where asked for."""
+    """Run a process for the `with` block, then send SIGTERM. output: whether to pipe stdout."""
     process = subprocess.Popen(
         command,
         env={**clean_environment(), **AWS, **(env or {})},
@@ -67,7 +67,7 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        # Its children as well: the `node` of the wheel is a program that starts another.
+        # Also kill its children: the `node` of the wheel is a program that starts another one.
         try:
             os.killpg(process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -75,13 +75,13 @@ def running(
 
 
 class Sqs:
-    """The server of sqs_server.py."""
+    """A client of sqs_server.py."""
 
     def __init__(self, port: int) -> None:
         self.port = port
 
     def ask(self, path: str, **fields: object) -> dict:
-        """One request to the server itself."""
+        """Send a control request to the server."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         try:
             connection.request("POST", path, json.dumps(fields))
@@ -94,35 +94,35 @@ class Sqs:
         self.ask("/fill", queue=queue, body=body, count=count)
 
     def wait_for_deletes(self, count: int) -> dict:
-        """Wait until so many messages were deleted; what the server tells then."""
+        """Wait until `count` messages are deleted. Returns the server's /tell response."""
         until(lambda: self.ask("/tell")["deleted"] >= count, every=0.2)
         return self.ask("/tell")
 
 
 @contextmanager
 def sqs_server() -> Iterator[Sqs]:
-    """An SQS for the block."""
+    """Run an SQS server for the `with` block."""
     with running([sys.executable, str(HERE / "sqs_server.py")], output=True) as process:
         yield Sqs(int(process.stdout.readline()))
 
 
 @contextmanager
 def dynamodb_server(delay: float) -> Iterator[str]:
-    """A DynamoDB for the block; its address."""
+    """Run a DynamoDB server for the `with` block. Yields its URL."""
     program = [sys.executable, str(HERE / "dynamodb_server.py"), str(delay)]
     with running(program, output=True) as process:
         yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
 
 
 def floor(threads: int, parallel: int, jobs: int, command: str) -> tuple[float, float]:
-    """Seconds and CPU seconds of floor.c."""
+    """Run floor.c. Returns seconds and CPU seconds."""
     return _measured([str(HOME / "floor"), str(threads), str(parallel), str(jobs), command])
 
 
 def launch(
     launcher: str, parallel: int, jobs: int, command: str, megabytes: int = 0
 ) -> tuple[float, float]:
-    """Seconds and CPU seconds of launch.py."""
+    """Run launch.py. Returns seconds and CPU seconds."""
     program = [sys.executable, str(HERE / "launch.py"), launcher]
     return _measured([*program, str(parallel), str(jobs), command, str(megabytes)])
 
@@ -136,20 +136,20 @@ def _measured(command: list[str]) -> tuple[float, float]:
 
 
 class Kicker:
-    """A kicker that runs."""
+    """A running kicker."""
 
     def __init__(self, process: subprocess.Popen, address: Path) -> None:
         self.process = process
         self.address = address
 
     def stats(self) -> dict:
-        """Its statistics."""
+        """Its stats."""
         with stats_connection(self.address) as connection:
             connection.request("GET", "/stats/metrics/v2")
             return json.loads(connection.getresponse().read())
 
     def told(self) -> dict:
-        """Stop it, and what it says of itself."""
+        """Stop it. Returns the measurements that it prints at its end."""
         self.process.terminate()
         said, _ = self.process.communicate(timeout=DEADLINE)
         return json.loads(said)
@@ -157,7 +157,7 @@ class Kicker:
 
 @contextmanager
 def stats_connection(path: Path) -> Iterator[http.client.HTTPConnection]:
-    """A connection over a unix socket."""
+    """A connection over a Unix socket."""
     connection = http.client.HTTPConnection("localhost", timeout=DEADLINE)
     connection.sock = socket.socket(socket.AF_UNIX)
     connection.sock.settimeout(DEADLINE)
@@ -178,9 +178,10 @@ def kicker(
     dynamodb: str | None = None,
     tick: bool = True,
 ) -> Iterator[Kicker]:
-    """A kicker for the block.
+    """Run a kicker for the `with` block.
 
-    dynamodb: None for no locks and no throttle. tick: whether it measures how its hub turns.
+    dynamodb: the server's URL; None for no locks and no throttler. tick: whether the kicker
+    measures the lag of its hub.
     """
     backend = "dynamodb" if dynamodb else "none"
     address, conf = folder / f"{queue}.sock", folder / f"{queue}.toml"

@@ -1,16 +1,15 @@
-"""An SQS for benchmarks: standard queues in memory, over SQS's JSON protocol.
+"""An SQS server for benchmarks: standard queues in memory, over SQS's JSON protocol.
 
 python sqs_server.py [DELAY_SECONDS]
 
-Prints its port. It answers every call DELAY_SECONDS late, keeps no signature, and forgets all at
-its end. Beside SQS's own actions it takes, each as POST with a JSON object:
+Prints its port. It delays every response by DELAY_SECONDS, checks no signatures, and stores nothing
+on disk. Besides SQS's own actions it accepts these control requests, as POST with a JSON object:
 
 /fill   {"queue", "body", "count"}: put `count` messages into the queue.
-/tell   {}: the calls so far by action, the receives by queue, the
-        number of messages deleted, how many of them a second between the first and the last tenth,
-        and when the last was in each queue, in seconds of
-        the monotonic clock.
-/reset  {"delay"}: forget queues, counts and times; answer so late from now on.
+/tell   {}: the calls so far by action, the receives by queue, the number of deleted messages, the
+        deletes per second between the first and the last tenth of them, and the time of the last
+        delete in each queue, in seconds of the monotonic clock.
+/reset  {"delay"}: delete queues, counts and times, and set the delay of responses.
 """
 
 import asyncio
@@ -44,7 +43,7 @@ class Queue:
                 break
 
     def take_back_lapsed(self) -> None:
-        """Show what was hidden and whose time is up."""
+        """Make messages visible again whose visibility timeout has ended."""
         now = time.monotonic()
         while self.ends and self.ends[0][0] <= now:
             _, handle = heapq.heappop(self.ends)
@@ -54,7 +53,7 @@ class Queue:
 
 
 class Sqs:
-    """The actions, each from a request's fields to an answer's text."""
+    """The actions: each takes the fields of a request and returns the response."""
 
     def __init__(self, delay: float) -> None:
         self.numbers = count(1)
@@ -71,11 +70,11 @@ class Sqs:
         self.receives: Counter[str] = Counter()
 
     def queue(self, fields: dict) -> Queue:
-        """The queue that a request names; any name will do."""
+        """The queue that a request names; created if it does not exist."""
         return self.queues.setdefault(fields["QueueUrl"].rpartition("/")[2], Queue())
 
     def message(self, body: str, attributes: dict | None = None) -> tuple[str, str]:
-        """A message, rendered but for its receipt handle."""
+        """A message, rendered except for its receipt handle."""
         rest = {
             "MessageId": f"00000000-0000-4000-8000-{next(self.numbers):012x}",
             "Body": body,
@@ -95,7 +94,7 @@ class Sqs:
         answer = getattr(self, action)(fields)
         return await answer if asyncio.iscoroutine(answer) else answer
 
-    def GetQueueUrl(self, fields: dict) -> str:  # noqa: N802 (so are they called)
+    def GetQueueUrl(self, fields: dict) -> str:  # noqa: N802 (the names of AWS)
         """Any queue exists."""
         url = f"http://127.0.0.1:{self.port}/123456789012/{fields['QueueName']}"
         return json.dumps({"QueueUrl": url})
@@ -107,7 +106,7 @@ class Sqs:
         return '{"QueueUrls":[]}'
 
     def GetQueueAttributes(self, fields: dict) -> str:  # noqa: N802
-        """Of a queue as it is created."""
+        """The attributes of a new queue, and its depth."""
         waiting = len(self.queue(fields).waiting)
         return json.dumps(
             {
@@ -177,7 +176,7 @@ class Sqs:
         return json.dumps({"Successful": done, "Failed": []})
 
     def deletes(self) -> dict:
-        """What /tell says of them."""
+        """What /tell reports about deletes."""
         at = self.deleted_at
         first, last = len(at) // 10, len(at) * 9 // 10
         seconds = at[last] - at[first] if last > first else 0.0
@@ -185,7 +184,7 @@ class Sqs:
         return {"deleted": len(at), "rate": rate, "last": self.last}
 
     def control(self, path: str, fields: dict) -> str:
-        """What a benchmark asks for."""
+        """The control requests."""
         if path == "/fill":
             queue = self.queues.setdefault(fields["queue"], Queue())
             for _ in range(fields["count"]):
