@@ -1,4 +1,4 @@
-"""A real Chromium without a window, and the kicker's page in it as a user finds it."""
+"""A headless Chromium, and the kicker's page in it as a user sees it."""
 
 import json
 import os
@@ -16,11 +16,11 @@ from selenium.webdriver.remote.webelement import WebElement
 
 from waiting import eventually
 
-#: Pixels of the window.
+#: Window sizes in pixels.
 WIDE = (1280, 900)
 NARROW = (360, 740)
 
-#: Seconds within which the page must show something on a loaded machine.
+#: How long the page may take to show something on a loaded machine, in seconds.
 SOON = 30.0
 
 _ARGUMENTS = [
@@ -73,7 +73,7 @@ class Page:
         driver.get(url)
 
     def shows(self, css: str, text: str = "") -> WebElement:
-        """Wait for an element that is seen and has this text somewhere."""
+        """Wait for a visible element that contains this text."""
 
         def found() -> WebElement | None:
             return next((one for one in self.seen(css) if text in one.text), None)
@@ -83,7 +83,7 @@ class Page:
         return element
 
     def seen(self, css: str) -> list[WebElement]:
-        """The elements that are seen now."""
+        """The elements that are visible now."""
         try:
             found = self.driver.find_elements(By.CSS_SELECTOR, css)
             return [one for one in found if one.is_displayed()]
@@ -91,18 +91,18 @@ class Page:
             return []
 
     def texts(self, css: str) -> list[str]:
-        """The texts of all such elements, seen or not, read at one moment."""
+        """The texts of all matching elements, visible or not, read at the same moment."""
         texts: list[str] = self.script(
             "return [...document.querySelectorAll(arguments[0])].map((one) => one.textContent)", css
         )
         return texts
 
     def script(self, source: str, *arguments: Any) -> Any:
-        """What JavaScript returns."""
+        """Run JavaScript. Returns its result."""
         return self.driver.execute_script(source, *arguments)
 
     def call(self, module: str, function: str, *arguments: Any) -> Any:
-        """What a function of one of the page's modules returns."""
+        """Call a function of one of the page's modules. Returns its result."""
         return self.driver.execute_async_script(
             "const [path, name, values, done] = arguments;"
             "import(path).then((module) => done(module[name](...values)));",
@@ -112,7 +112,7 @@ class Page:
         )
 
     def press(self, *keys: str) -> None:
-        """Press keys, one after the other, where the focus is."""
+        """Press keys, one after the other, in the element that has the focus."""
         for key in keys:
             self.driver.switch_to.active_element.send_keys(key)
 
@@ -122,30 +122,30 @@ class Page:
             self.press(Keys.TAB)
             if self.script("return document.activeElement.matches(arguments[0])", css):
                 return self.driver.switch_to.active_element
-        raise AssertionError(f"{most} times Tab do not lead to {css}")
+        raise AssertionError(f"pressing Tab {most} times did not reach {css}")
 
     def open_job(self, css: str) -> WebElement:
-        """Click on a job; its dialog, with an answer in it."""
+        """Click a job. Returns its dialog, once it shows the response."""
         self.shows(css).click()
         self.shows("#job article")
         return self.shows("#job")
 
     def resize(self, width: int, height: int) -> None:
-        """Give the window this size, in pixels."""
+        """Set the size of the window, in pixels."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def media(self, **features: str) -> None:
-        """Have media features, as prefers_color_scheme="dark"; all others are the browser's."""
+        """Set media features, such as prefers_color_scheme="dark"; others keep their defaults."""
         told = [{"name": key.replace("_", "-"), "value": text} for key, text in features.items()]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
 
     def complaints(self) -> list[str]:
-        """What the console says since the last time it was asked: errors, violated policies."""
+        """The new lines of the console since the last call: errors, violated policies."""
         return [line["message"] for line in self.driver.get_log("browser")]
 
     def requests(self) -> list[str]:
-        """The addresses that were asked since the last time."""
+        """The URLs that the page requested since the last call."""
         events = [json.loads(line["message"]) for line in self.driver.get_log("performance")]
         return [
             event["message"]["params"]["request"]["url"]
@@ -154,11 +154,11 @@ class Page:
         ]
 
     def nodes(self) -> int:
-        """How many elements there are."""
+        """The number of elements on the page."""
         return int(self.script("return document.querySelectorAll('*').length"))
 
     def tree(self) -> list[dict[str, str]]:
-        """What a screen reader finds: role and name of each."""
+        """What a screen reader finds: the role and name of each element."""
         nodes = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
         return [
             {

@@ -1,4 +1,4 @@
-"""Fixtures over real servers; see servers.py. Tests run patched from pytest's first line."""
+"""Fixtures for real servers; see servers.py. gevent patches pytest before its first line runs."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if not monkey.is_module_patched("socket"):
         raise pytest.UsageError("run tests by: python -m gevent.monkey --module pytest")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # So it is where a shell runs this in the background, and so would every child have it.
+        # A shell ignores SIGINT for a background job, and every child would inherit that.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test marked `servers` over each server it names; those in its `slow` are slow there."""
+    """Run a test marked `servers` on each server it names; on servers in `slow` it is slow."""
     marker = metafunc.definition.get_closest_marker("servers")
     if marker and "aws" in metafunc.fixturenames:
         slow = marker.kwargs.get("slow", ())
@@ -43,7 +43,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Any:
-    """Show what the servers wrote during a test that failed."""
+    """Show what the servers logged during a failed test."""
     report = yield
     if report.failed:
         for aws, position in item.stash.get(LOG_POSITION, {}).items():
@@ -63,7 +63,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 @pytest.fixture
 def aws(request: pytest.FixtureRequest, servers: Servers) -> Aws:
-    """A server with its clients: ministack, or those that the mark `servers` names."""
+    """A server with its clients: ministack, or each server that the mark `servers` names."""
     aws = servers.get(getattr(request, "param", "ministack"))
     request.node.stash[LOG_POSITION] = {aws: aws.server.log.stat().st_size}
     return aws
@@ -71,7 +71,7 @@ def aws(request: pytest.FixtureRequest, servers: Servers) -> Aws:
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """The Redis of this run, for tests that leave it as it is but for keys of their own."""
+    """The Redis of this run, for tests that change nothing in it except their own keys."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
@@ -81,9 +81,9 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
 def make_redis(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., RedisServer]]:
-    """Start Redis servers for this test alone, with the arguments of RedisServer after the first.
+    """Start Redis servers for this test only. Takes the arguments of RedisServer after the first.
 
-    Not in tmp_path: with the name of a test in it, the path is too long for a socket.
+    Not in tmp_path: it contains the test's name, which makes the path too long for a socket.
     """
     servers = []
 
@@ -98,7 +98,7 @@ def make_redis(
 
 @pytest.fixture
 def make_queue(aws: Aws) -> Iterator[Callable[..., Queue]]:
-    """Create fresh queues, with the arguments of servers.create_queue."""
+    """Create new queues. Takes the arguments of servers.create_queue."""
     queues = []
 
     def make(**options: Any) -> Queue:
@@ -112,14 +112,14 @@ def make_queue(aws: Aws) -> Iterator[Callable[..., Queue]]:
 
 @pytest.fixture
 def queue(request: pytest.FixtureRequest, make_queue: Callable[..., Queue]) -> Queue:
-    """A fresh queue, made as the mark `queue` says: visibility_timeout, max_receive_count, fifo."""
+    """A new queue. The mark `queue` sets visibility_timeout, max_receive_count and fifo."""
     marker = request.node.get_closest_marker("queue")
     return make_queue(**(marker.kwargs if marker else {}))
 
 
 @pytest.fixture
 def table(aws: Aws) -> Iterator[Table]:
-    """A fresh lock and throttle table."""
+    """A new lock and throttle table."""
     table = create_table(aws)
     yield table
     table.drop()
@@ -127,7 +127,7 @@ def table(aws: Aws) -> Iterator[Table]:
 
 @pytest.fixture
 def kick(aws: Aws, tmp_path: Path) -> Iterator[Callable[..., KickerProcess]]:
-    """Start kicker processes, with the arguments of KickerProcess after `aws`."""
+    """Start kicker processes. Takes the arguments of KickerProcess after `aws`."""
     kickers = []
 
     def start(config: dict[str, Any], **options: Any) -> KickerProcess:

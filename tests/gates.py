@@ -1,10 +1,10 @@
-"""Jobs that run for as long as a test wants."""
+"""Jobs that run until a test ends them."""
 
 from pathlib import Path
 
 
 class Gate:
-    """A job's command, which ends when the gate is opened; named gates of one directory differ."""
+    """A job's command that ends when the gate is opened. name: one per gate of a directory."""
 
     def __init__(self, directory: Path, name: str = "gate") -> None:
         self._file = directory / f"{name}.open"

@@ -1,4 +1,4 @@
-"""Jobs that leave evidence: of every effect, and of every overlap with themselves or their lock."""
+"""Jobs that record each effect, and each overlap with the same job or with a job of their lock."""
 
 from collections import Counter
 from pathlib import Path
@@ -8,14 +8,14 @@ import psutil
 
 
 class Evidence:
-    """What jobs write into a directory. The kernel's file locks tell of any overlap."""
+    """What jobs write into a directory. File locks of the kernel detect overlaps."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory / "evidence"
         self._directory.mkdir()
 
     def job(self, name: str, seconds: float, lock_id: str | None = None, **keys: Any) -> dict:
-        """A job that takes so long and then has its effect."""
+        """A job that runs for that many seconds and then has its effect."""
         at = self._directory
         guards = [f"exec 9>{at}/job-{name}; flock -n 9 || echo job-{name} >> {at}/overlaps"]
         if lock_id is not None:
@@ -42,12 +42,12 @@ class Evidence:
 
     @property
     def overlaps(self) -> Counter:
-        """Jobs that ran while another run of theirs, or another holder of their lock, did."""
+        """Jobs that ran at the same time as another run of the job or another job of their lock."""
         return self._counted("overlaps")
 
 
 def processes_of(name: str) -> list[int]:
-    """The living processes of the jobs of the kicker of that name."""
+    """The live processes of a kicker's jobs. name: the kicker's."""
     found = []
     for process in psutil.process_iter():
         try:

@@ -1,4 +1,4 @@
-"""Kickers as real processes, as a user runs them, and what they say."""
+"""Kickers as real processes, started as a user starts them, and their log and stats."""
 
 import json
 import os
@@ -12,12 +12,12 @@ from typing import Any
 from servers import Aws
 from waiting import eventually
 
-#: Seconds within which a kicker must start or stop on a loaded machine.
+#: How long a kicker may take to start or stop on a loaded machine, in seconds.
 DEADLINE = 60.0
 
 
 def toml(sections: dict[str, dict[str, Any]]) -> str:
-    """Sections as TOML; JSON's strings, numbers, booleans and lists are TOML's as well."""
+    """Sections as TOML. JSON's strings, numbers, booleans and lists are valid TOML."""
     lines = []
     for section, keys in sections.items():
         lines.append(f"[{section}]")
@@ -26,7 +26,7 @@ def toml(sections: dict[str, dict[str, Any]]) -> str:
 
 
 def settings(aws: Aws, queue: Any, table: Any = None, **sections: dict[str, Any]) -> dict[str, Any]:
-    """A config for a test: short waits, any stats port, JSON log; no table: no stores."""
+    """A config for a test: short waits, any stats port, JSON log. Without a table, no stores."""
     stores = {"backend": "none"} if table is None else {"table": table.name}
     config: dict[str, dict[str, Any]] = {
         "account": {
@@ -80,7 +80,7 @@ class KickerProcess:
         return self.process.pid
 
     def lines(self, event: str | None = None, **fields: Any) -> list[dict[str, Any]]:
-        """The lines of its log with that event and those fields, in order."""
+        """The lines of its log with this event and these fields, in order."""
         found = []
         for text in self.log.read_text(errors="replace").splitlines():
             if not text.startswith("{"):
@@ -88,17 +88,17 @@ class KickerProcess:
             try:
                 line = json.loads(text)
             except ValueError:
-                continue  # The last line may be half written.
+                continue  # The last line may be incomplete.
             if event in (None, line.get("event")) and fields.items() <= line.items():
                 found.append(line)
         return found
 
     def says(self, event: str, count: int = 1, deadline: float = DEADLINE, **fields: Any) -> Any:
-        """Wait until its log has `count` such lines; the last of them."""
+        """Wait until its log has `count` such lines. Returns the last one."""
 
         def said() -> bool:
             if self.process.poll() is not None and len(self.lines(event, **fields)) < count:
-                raise RuntimeError(f"it has ended:\n{self.log.read_text()[-4000:]}")
+                raise RuntimeError(f"the kicker has ended:\n{self.log.read_text()[-4000:]}")
             return len(self.lines(event, **fields)) >= count
 
         eventually(said, deadline=deadline)
@@ -111,12 +111,12 @@ class KickerProcess:
 
     @property
     def url(self) -> str:
-        """Where its stats are."""
+        """The URL of its stats."""
         host, port = self.says("stats")["address"][:2]
         return f"http://{host}:{port}"
 
     def get(self, path: str) -> bytes:
-        """The body of a stats path."""
+        """The response body of a stats path."""
         with urllib.request.urlopen(self.url + path, timeout=DEADLINE) as answer:
             return bytes(answer.read())
 
@@ -130,16 +130,16 @@ class KickerProcess:
         self.process.send_signal(number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to stop; its exit code."""
+        """Send it the signal to stop. Returns its exit code."""
         self.send(number)
         return self.wait()
 
     def wait(self, deadline: float = DEADLINE) -> int:
-        """Its exit code."""
+        """Wait for its end. Returns its exit code."""
         return self.process.wait(deadline)
 
     def clean_up(self) -> None:
-        """Kill it if it still lives."""
+        """Kill it if it is still running."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()

@@ -1,4 +1,4 @@
-"""An HTTP proxy in front of a server, which makes calls fail in every way that a network knows."""
+"""An HTTP proxy in front of a server that makes calls fail in every way a network can."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from gevent import socket
 from gevent.event import Event
 from gevent.server import StreamServer
 
-#: Every way in which a call can fail here.
+#: The ways in which a call can fail.
 FAULTS = ("500", "503", "403", "reset before", "reset after", "hang", "truncated")
 
 _ERRORS = {
@@ -25,7 +25,7 @@ _ERRORS = {
 
 @dataclass
 class Fault:
-    """How calls of an operation fail ("*": all operations), and how many still will."""
+    """How calls of an operation fail ("*": all operations), and how many more of them fail."""
 
     kind: str
     left: float = float("inf")
@@ -33,7 +33,7 @@ class Fault:
 
 @dataclass
 class Proxy:
-    """Listens on a port of loopback and passes on to `target`, a port as well."""
+    """Listens on a loopback port and forwards to `target`, another loopback port."""
 
     target: int
     faults: dict[str, Fault] = field(default_factory=dict)
@@ -44,28 +44,28 @@ class Proxy:
     _server: Any = None
 
     def start(self) -> "Proxy":
-        """Listen."""
+        """Start to listen."""
         self._server = StreamServer(("127.0.0.1", 0), self._serve)
         self._server.start()
         return self
 
     def stop(self) -> None:
-        """Listen no more, and end what hangs."""
+        """Stop listening, and end hanging calls."""
         self._healed.set()
         self._server.stop(timeout=1)
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL on which it listens."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def fail(self, operation: str, kind: str, times: float = float("inf")) -> Fault:
-        """Fail the next calls of an operation so; "late" holds their answers back until heal()."""
+        """Make the next calls of an operation fail. "late" delays their responses until heal()."""
         self.faults[operation] = Fault(kind, times)
         return self.faults[operation]
 
     def heal(self) -> None:
-        """All is well again."""
+        """End all faults."""
         self.faults.clear()
         self.cut_off = False
         self._healed.set()
@@ -73,7 +73,7 @@ class Proxy:
 
     @contextmanager
     def cut(self) -> Iterator[None]:
-        """Nobody is there, for the block."""
+        """Reset every connection during the `with` block."""
         self.cut_off = True
         try:
             yield
@@ -81,7 +81,7 @@ class Proxy:
             self.heal()
 
     def calls_per_second(self, since: float, until: float) -> Counter:
-        """How many calls came in each whole second between two times of time.monotonic()."""
+        """The number of calls in each full second between two times of time.monotonic()."""
         return Counter(int(at - since) for at, _ in self.calls if since <= at < until)
 
     def _serve(self, client: socket.socket, address: Any) -> None:
@@ -130,7 +130,7 @@ class Proxy:
 
 
 def _read(stream: Any) -> tuple[bytes, bytes, str] | None:
-    """One request or answer: its head, its body, and the operation that a request names."""
+    """One request or response: head, body, and the operation if it is a request."""
     head, length, operation = b"", 0, ""
     while line := stream.readline():
         head += line
@@ -153,5 +153,5 @@ def _error(status: str, code: str) -> bytes:
 
 
 def wait_until(moment: float) -> None:
-    """Until that time of time.monotonic(); for outages whose length is the subject."""
+    """Sleep until a time of time.monotonic(), for tests that need an outage of an exact length."""
     gevent.sleep(max(0.0, moment - time.monotonic()))

@@ -1,4 +1,4 @@
-"""A real Redis for tests, which ends with pytest; and a way to it that loses answers."""
+"""A real Redis for tests, which ends with pytest, and a proxy that loses its responses."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ def binary() -> str:
 
 
 class RedisServer:
-    """A Redis that keeps nothing on disk, on a Unix socket in directory; tcp: on a port as well."""
+    """A Redis on a Unix socket in directory, without files on disk. tcp: also on a port."""
 
     def __init__(self, directory: Path, *options: str, tcp: bool = False) -> None:
         self.socket = str(directory / "redis.sock")
@@ -37,17 +37,17 @@ class RedisServer:
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self._pid = 0
-        #: As an administrator of this server.
+        #: A client with all permissions on this server.
         self.client = redis.Redis(unix_socket_path=self.socket, decode_responses=True)
         self.start()
 
     @property
     def url(self) -> str:
-        """For `[redis] url`."""
+        """The value for `[redis] url`."""
         return f"unix://{self.socket}"
 
     def start(self) -> None:
-        """Start it, empty, on the address that it had before; wait until it answers."""
+        """Start it, empty, on the same address as before, and wait until it responds."""
         arguments = ["--unixsocket", self.socket, "--port", str(self.port), "--bind", "127.0.0.1"]
         arguments += ["--save", "", "--appendonly", "no", "--dir", str(self._directory)]
         with self.log.open("ab") as output:
@@ -59,7 +59,7 @@ class RedisServer:
                 start_new_session=True,
             )
 
-        def answers() -> bool:
+        def responds() -> bool:
             if process.poll() is not None:
                 raise RuntimeError(f"Redis has ended:\n{self.log.read_text()[-2000:]}")
             try:
@@ -67,12 +67,12 @@ class RedisServer:
             except redis.ConnectionError:
                 return False
 
-        eventually(answers, deadline=START_DEADLINE)
+        eventually(responds, deadline=START_DEADLINE)
         self._pid = int(self.client.info("server")["process_id"])
 
     def send(self, number: signal.Signals) -> None:
-        """Send it a signal; SIGSTOP: it takes calls and answers none."""
-        os.kill(self._pid, number)  # Not its guard, which must end it whatever becomes of pytest.
+        """Send it a signal. After SIGSTOP it accepts calls but sends no responses."""
+        os.kill(self._pid, number)  # Not to its guard, which ends it with pytest.
 
     def stop(self) -> None:
         """Kill it."""
@@ -81,7 +81,7 @@ class RedisServer:
 
 
 class LosesAnswers:
-    """A Unix socket in front of a server. What is sent arrives; lost: how many answers do not."""
+    """A Unix socket in front of a server. Requests arrive; `lost` is how many responses do not."""
 
     def __init__(self, server: RedisServer) -> None:
         self.path = f"{server.socket}.lossy"
@@ -125,5 +125,5 @@ def connect(url: str, connections: int = 32) -> Server:
 
 
 def fresh_prefix() -> str:
-    """A prefix of keys that no other test has."""
+    """A prefix of keys that no other test uses."""
     return f"test-{uuid.uuid4().hex[:12]}"

@@ -1,6 +1,6 @@
 """Real servers for tests: SQS and DynamoDB over HTTP, each a child process on loopback.
 
-A child ends with pytest, however that ends: its stdin is a pipe whose other end pytest holds.
+A child ends with pytest, even if pytest is killed: pytest holds the other end of its stdin pipe.
 """
 
 import json
@@ -27,13 +27,13 @@ MINISTACK = Path(
 REGION = "us-east-1"
 ACCESS_KEY = "test"
 SECRET_KEY = "test"
-#: moto's account is fixed; ministack takes this one.
+#: moto's account is fixed; ministack is set to the same one.
 ACCOUNT_ID = "123456789012"
 
-#: Seconds until a server must answer.
+#: How long a server may take to respond, in seconds.
 START_DEADLINE = 30.0
 
-# Runs "$0" "$@" until stdin ends or it ends itself, and takes the whole process group with it.
+# Runs "$0" "$@" until it ends or stdin is closed, then kills the whole process group.
 GUARD = '{ "$0" "$@" </dev/null; kill -KILL 0; } & read -r _; kill -KILL 0'
 
 
@@ -52,14 +52,14 @@ class Server:
         kill_group(self.process)
 
     def log_from(self, position: int, most: int = 4000) -> str:
-        """What the server has written since position, its last `most` characters."""
+        """The last `most` characters that the server logged after this position."""
         with self.log.open("rb") as file:
             file.seek(position)
             return file.read().decode(errors="replace")[-most:]
 
 
 def kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process that leads a group, with the group, and wait for its end."""
+    """Kill a process and the process group that it leads, and wait for its end."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(10)
@@ -69,14 +69,14 @@ def kill_group(process: "subprocess.Popen[bytes]") -> None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody has at this moment."""
+    """A loopback port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens on a port of loopback."""
+    """Whether a process listens on this loopback port."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -109,7 +109,7 @@ def start_ministack(directory: Path) -> Server:
     server = Server("ministack", process, port, log)
 
     def listens() -> bool:
-        assert process.poll() is None, "it has ended"
+        assert process.poll() is None, "the server has ended"
         return answers(port)
 
     return started(server, listens)
@@ -135,7 +135,7 @@ def start_moto(directory: Path) -> Server:
 
 
 def started(server: Server, ready: Any) -> Server:
-    """Return the server once it is ready; stop it, and say what it wrote, where it never is."""
+    """Return the server once it is ready. Otherwise stop it and raise an error with its log."""
     try:
         eventually(ready, deadline=START_DEADLINE)
     except AssertionError as late:
@@ -149,7 +149,7 @@ STARTERS = {"ministack": start_ministack, "moto": start_moto}
 
 @dataclass(frozen=True)
 class Aws:
-    """One server as a test sees it: where it is, and a client for each service."""
+    """One server as a test sees it: its address, and a client for each service."""
 
     server: Server
     endpoint_url: str
@@ -162,7 +162,7 @@ class Aws:
 
     @property
     def env(self) -> dict[str, str]:
-        """Environment of a child process that is to use this server."""
+        """The environment for a child process that uses this server."""
         return {
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -172,7 +172,7 @@ class Aws:
         }
 
     def client(self, service: str, **options: Any) -> Any:
-        """A new client of its own, with short timeouts and without retries by default."""
+        """A new client, by default with short timeouts and without retries."""
         options = {
             "connect_timeout": 5,
             "read_timeout": 30,
@@ -198,7 +198,7 @@ def connect(server: Server) -> Aws:
 
 @dataclass
 class Servers:
-    """The servers of one test run, each started when it is first asked for."""
+    """The servers of one test run, each started at its first use."""
 
     directory: Path
     running: dict[str, Aws] = field(default_factory=dict)
@@ -226,13 +226,13 @@ class Queue:
     dead_letters: "Queue | None" = None
 
     def send(self, body: Any, **options: Any) -> str:
-        """Send a text, or anything else as JSON; the message id."""
+        """Send a text, or any other value as JSON. Returns the message id."""
         text = body if isinstance(body, str) else json.dumps(body)
         answer = self.sqs.send_message(QueueUrl=self.url, MessageBody=text, **options)
         return str(answer["MessageId"])
 
     def receive(self, wait: int = 0, most: int = 10, **options: Any) -> list[dict[str, Any]]:
-        """One ReceiveMessage with all attributes; its messages."""
+        """Call ReceiveMessage once, with all attributes. Returns the messages."""
         options = {
             "AttributeNames": ["All"],
             "MessageAttributeNames": ["All"],
@@ -248,7 +248,7 @@ class Queue:
         self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
 
     def counts(self) -> dict[str, int]:
-        """Messages that are visible, in flight, and delayed, as the server counts them."""
+        """How many messages are visible, in flight and delayed, as the server counts them."""
         names = {
             "visible": "ApproximateNumberOfMessages",
             "in_flight": "ApproximateNumberOfMessagesNotVisible",
@@ -260,11 +260,11 @@ class Queue:
         return {key: int(answer["Attributes"][name]) for key, name in names.items()}
 
     def is_empty(self) -> bool:
-        """No message in any state."""
+        """Whether the queue has no messages, in any state."""
         return not any(self.counts().values())
 
     def drop(self) -> None:
-        """Delete the queue, and its dead-letter queue."""
+        """Delete the queue and its dead-letter queue."""
         self.sqs.delete_queue(QueueUrl=self.url)
         if self.dead_letters is not None:
             self.dead_letters.drop()
@@ -277,11 +277,11 @@ def create_queue(
     fifo: bool = False,
     **attributes: str,
 ) -> Queue:
-    """Create a queue with a name of its own.
+    """Create a queue with a unique name.
 
     visibility_timeout: seconds.
-    max_receive_count: with it the queue gets a dead-letter queue, as `dead_letters`.
-    attributes: more attributes as SQS names them.
+    max_receive_count: if set, the queue gets a dead-letter queue, `dead_letters`.
+    attributes: further attributes, named as in SQS.
     """
     name = f"jobs-{uuid.uuid4().hex[:12]}" + (".fifo" if fifo else "")
     settings = {"VisibilityTimeout": str(visibility_timeout), **attributes}
@@ -306,7 +306,7 @@ class Table:
     name: str
 
     def rows(self) -> list[dict[str, Any]]:
-        """All rows, as DynamoDB types them."""
+        """All rows, with DynamoDB's types."""
         return list(self.dynamodb.scan(TableName=self.name, ConsistentRead=True)["Items"])
 
     def row(self, id_: str, type_: str) -> dict[str, Any] | None:
@@ -322,7 +322,7 @@ class Table:
 
 
 def create_table(aws: Aws, name: str | None = None) -> Table:
-    """Create sqsjkr's table, by default under a name of its own, as its users have it."""
+    """Create a table as users of sqsjkr have it, by default with a unique name."""
     name = name or f"sqsjkr-{uuid.uuid4().hex[:12]}"
     aws.dynamodb.create_table(
         TableName=name,

@@ -1,4 +1,4 @@
-"""What the tests of all stores need: a clock that stands still, and every backend."""
+"""What the tests of all stores need: a clock that a test sets, and every backend."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -23,18 +23,18 @@ RETENTION = 3600.0
 
 
 class Clock:
-    """A monotonic clock that stands still until it is told to go on."""
+    """A monotonic clock that moves only when a test sets `now`."""
 
     def __init__(self, now: float = 1000.0) -> None:
         self.now = now
 
     def __call__(self) -> float:
-        """The time."""
+        """The current time."""
         return self.now
 
 
 def dynamodb_client(request: pytest.FixtureRequest) -> Client:
-    """A client of the package for the test's server."""
+    """The package's own client, connected to the test's server."""
     aws: Aws = request.getfixturevalue("aws")
     monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", aws.access_key)
@@ -50,17 +50,17 @@ def dynamodb_client(request: pytest.FixtureRequest) -> Client:
 
 
 class Store(Protocol):
-    """One store of a backend. Each call makes one more locker or throttler over it."""
+    """One store of a backend. Each call creates another locker or throttler for it."""
 
     def locker(self, clock: Clock) -> LeasedLocker:
-        """As on one more host, with that clock."""
+        """A locker as on another host, with this clock."""
 
     def throttler(self, clock: Clock, retention: float = RETENTION) -> LeasedThrottler:
-        """As on one more host, with that clock."""
+        """A throttler as on another host, with this clock."""
 
 
-class memory:  # noqa: N801  (the name of a backend, in the ids of tests)
-    """Two kickers of one process share its memory; what they hold has no lease."""
+class memory:  # noqa: N801  (test ids contain the backend's name)
+    """Two kickers in one process share its memory; locks and claims have no lease."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._table = MemoryTable()
@@ -75,7 +75,7 @@ class memory:  # noqa: N801  (the name of a backend, in the ids of tests)
 
 
 class sqlite:  # noqa: N801
-    """Two processes of one host share a file, each over a connection of its own."""
+    """Two processes on one host share a file, each with its own connection."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._path = str(request.getfixturevalue("tmp_path") / "store.db")
@@ -107,7 +107,7 @@ class dynamodb:  # noqa: N801
 
 
 class redis:  # noqa: N801
-    """Two hosts share a server, each over connections of its own."""
+    """Two hosts share a server, each with its own connections."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
         self._url = request.getfixturevalue("redis_server").url
@@ -124,13 +124,13 @@ class redis:  # noqa: N801
         )
 
 
-#: The backends whose locks and claims lapse, and all of them: a new one is one word here.
+#: The backends whose locks and claims lapse, and all backends. Add a new backend here.
 LEASED: list[Callable[[pytest.FixtureRequest], Store]] = [sqlite, dynamodb, redis]
 BACKENDS: list[Callable[[pytest.FixtureRequest], Store]] = [memory, *LEASED]
 
 
 def over(*backends: Callable[[pytest.FixtureRequest], Store]) -> pytest.MarkDecorator:
-    """Run a test that has the fixture `hosts` over these backends only."""
+    """Run a test that uses the fixture `hosts` on these backends only."""
     return pytest.mark.parametrize(
         "hosts", backends, indirect=True, ids=lambda backend: backend.__name__
     )

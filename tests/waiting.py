@@ -1,4 +1,4 @@
-"""Wait for a condition, never for a time."""
+"""Wait for a condition instead of a fixed time."""
 
 import time
 from collections.abc import Callable
@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 def eventually(predicate: Callable[[], T], deadline: float = 10.0, every: float = 0.02) -> T:
-    """What predicate returns, as soon as that is true.
+    """Call predicate until its result is true. Returns the result.
 
-    An AssertionError in predicate counts as not yet. After deadline seconds: AssertionError with
-    the last value or error.
+    An AssertionError in predicate counts as false. Raises AssertionError with the last value or
+    error after deadline seconds.
     """
     end = time.monotonic() + deadline
     while True:
