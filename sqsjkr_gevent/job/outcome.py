@@ -29,7 +29,12 @@ class Settle(Enum):
 
 
 class Outcome(Enum):
-    """How a job ended; the value is its name in logs and statistics."""
+    """How a job ended; the value is its name in logs and statistics.
+
+    SUCCEEDED: its command exited with 0. ERRORED: its command ran and failed, or was killed.
+    FAILED: it never ran, and will not. DUPLICATE: it is done already. INVALID: its message asks
+    for no job. RETURNED: its message goes back to the queue, and another run follows.
+    """
 
     SUCCEEDED = "succeeded"
     ERRORED = "errored"

@@ -99,5 +99,5 @@ class Report:
             self._circuit.trip(ending.error)
         elif isinstance(ending.error, HostExhausted):
             self._circuit.trip(ending.error)
-        elif ending.error is None:
+        elif ending.exit_status is not None:
             self._circuit.succeeded()
