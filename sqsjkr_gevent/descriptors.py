@@ -13,7 +13,7 @@ _SHARE = 8
 _OWN = 32
 #: Connections to SQS besides the receives.
 _CALLS = 10
-#: Connections to DynamoDB, which renews a lock for each job.
+#: Calls to a store over a network at a time: one for each job, within these limits.
 _MIN_STORE = 16
 _MAX_STORE = 100
 
@@ -31,8 +31,13 @@ def connections(max_open: int | None) -> int:
     return max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, max_open // _SHARE))
 
 
+def store_connections(jobs: int) -> int:
+    """How many calls at a time a store over a network gets, for this many concurrent jobs."""
+    return max(_MIN_STORE, min(_MAX_STORE, jobs))
+
+
 def needed(jobs: int, receivers: int) -> int:
     """The smallest sufficient limit for this many concurrent jobs, each with its output open."""
-    calls = receivers + _CALLS + max(_MIN_STORE, min(_MAX_STORE, jobs))
+    calls = receivers + _CALLS + store_connections(jobs)
     kicker = jobs + calls + _OWN
     return kicker + max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, kicker // (_SHARE - 1) + 1))

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..config.sections import MAX_RETENTION
 from ..errors import QueueError, StartError
 from .client import MISSING, CallError, Client, error_code, has_no_credentials, is_denied
 from .rights import (
@@ -16,9 +17,6 @@ from .rights import (
     needed,
     try_right,
 )
-
-#: The longest retention of a message, in seconds. Source as in sqs.py.
-_MAX_RETENTION = 14 * 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ def find_queue(client: Client, name: str, owner: str, dead_letter_name: str | No
         dead_letter_url = _url(client, dead_letter_name, owner, lacks)
     elif redrive is not None:
         dead_letter_url = _url(client, redrive.name, redrive.owner, lacks)
-    retention = float(attributes.get("MessageRetentionPeriod", _MAX_RETENTION))
+    retention = float(attributes.get("MessageRetentionPeriod", MAX_RETENTION))
     return Found(url, redrive, dead_letter_url, retention, tuple(lacks))
 
 

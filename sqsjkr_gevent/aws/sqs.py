@@ -7,6 +7,7 @@ from typing import Any
 import gevent
 
 from ..config import AccountSection, SqsSection
+from ..config.sections import MAX_VISIBILITY
 from ..errors import AccessDenied, QueueError, ReceiptHandleInvalid
 from ..log import get_logger
 from ..message import Message
@@ -24,8 +25,6 @@ log = get_logger(__name__)
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 MAX_BATCH = 10
 
-#: The longest visibility timeout, in seconds since the message was received. Same source.
-MAX_VISIBILITY = 12 * 3600
 
 #: Seconds that a delete or a visibility change waits to share a batch with others.
 LINGER = 0.05

@@ -73,7 +73,12 @@ def _ask(path: Path) -> ProcessState | None:
         return None  # It has ended, or is ending.
     except OSError:
         return ProcessState.silent(int(path.name))
-    return ProcessState.from_json(json.loads(told)) if told else None
+    if not told:
+        return None
+    try:
+        return ProcessState.from_json(json.loads(told))
+    except (KeyError, TypeError, ValueError):  # Killed while it replied, or no version we know.
+        return ProcessState.silent(int(path.name))
 
 
 def _pieces(connection: Any) -> Iterator[bytes]:

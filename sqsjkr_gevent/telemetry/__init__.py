@@ -3,6 +3,7 @@
 from .depth import Depth, Numbers, QueueDepth
 from .health import Health, HealthReport
 from .history import Bucket, History, MemoryHistory, Query, Record, Tally
+from .known import known
 from .metrics import Metrics
 from .stats import Stats
 
@@ -20,4 +21,5 @@ __all__ = [
     "Record",
     "Stats",
     "Tally",
+    "known",
 ]

@@ -10,6 +10,7 @@ from gevent.event import Event
 
 from ..clock import Clock
 from ..errors import QueueError
+from .known import known
 
 #: Seconds between two queries: each call costs money, and SQS's numbers are approximate anyway.
 QUERY_EVERY = 60.0
@@ -46,9 +47,9 @@ class Depth:
     @classmethod
     def of_json(cls, flat: dict[str, Any]) -> "Depth":
         """The reverse of as_json."""
-        given = dict(flat)
-        at, error = given.pop("looked_at"), given.pop("error")
-        return cls(at, None if given["visible"] is None else Numbers(**given), error)
+        numbers = known((one.name for one in fields(Numbers)), flat)
+        at, error = flat["looked_at"], flat["error"]
+        return cls(at, None if numbers["visible"] is None else Numbers(**numbers), error)
 
 
 class QueueDepth:

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ..clock import Clock
+from .known import known
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class HealthReport:
     @classmethod
     def from_json(cls, report: dict[str, Any]) -> "HealthReport":
         """The way back."""
-        return cls(**{name: value for name, value in report.items() if name != "status"})
+        return cls(**known((one.name for one in fields(cls)), report))
 
 
 class Health:

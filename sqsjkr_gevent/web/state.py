@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from ..telemetry import Depth, HealthReport
+from ..telemetry import Depth, HealthReport, known
 
 
 class RunningJob(NamedTuple):
@@ -46,7 +46,8 @@ class WaitingJob(NamedTuple):
     @classmethod
     def from_json(cls, job: dict[str, Any]) -> "WaitingJob":
         """The way back."""
-        return cls(**{"what" if name == "for" else name: job[name] for name in job})
+        named = {"what" if name == "for" else name: value for name, value in job.items()}
+        return cls(**known(cls._fields, named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,9 +102,9 @@ class ProcessState:
         """The way back. What this version does not know is dropped: others may be newer."""
         depth = told["queue_depth"]
         return cls(
-            **{name: told[name] for name in _PLAIN if name in told},
+            **known(_PLAIN, told),
             health=HealthReport.from_json(told["health"]),
-            running=[RunningJob(**job) for job in told["running"]],
+            running=[RunningJob(**known(RunningJob._fields, job)) for job in told["running"]],
             waiting_jobs=[WaitingJob.from_json(job) for job in told["waiting_jobs"]],
             queue_depth=None if depth is None else Depth.of_json(depth),
         )

@@ -1,7 +1,7 @@
 """Keeps messages invisible from receive to settle, and settles them as the outcome says."""
 
-from ..aws.sqs import MAX_VISIBILITY
 from ..backoff import doubled, jittered
+from ..config.sections import MAX_VISIBILITY
 from ..errors import AttemptsExhausted, LeaseLost, QueueError, StoreError
 from ..intake import Queue
 from ..job import Ending, Settle

@@ -4,8 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from gevent import socket
+from gevent.server import StreamServer
 
 from sqsjkr_gevent.fleet.fleet import share
+from sqsjkr_gevent.fleet.peers import Peers
 from sqsjkr_gevent.telemetry import Depth, HealthReport, Numbers, Tally
 from sqsjkr_gevent.web import ProcessState
 from sqsjkr_gevent.web.live import MAX_SHOWN, longest_lag, merged, one_health, series
@@ -94,7 +97,31 @@ def test_a_state_with_all_it_can_have_goes_through_json_and_back():
     told = state.as_json()
     assert ("lock", False) == (told["waiting_jobs"][0]["for"], "what" in told["waiting_jobs"][0])
     other = {name: value for name, value in told.items() if name != "prefetched"} | {"new": 1}
-    assert 0 == ProcessState.from_json(other).prefetched
+    for part in (other["health"], other["running"][0], other["waiting_jobs"][0]):
+        part["new"] = 1
+    other["queue_depth"]["new"] = 1
+    read = ProcessState.from_json(other)
+    assert 0 == read.prefetched
+    assert (state.running, state.waiting_jobs) == (read.running, read.waiting_jobs)
+    assert (state.health, state.queue_depth) == (read.health, read.queue_depth)
+
+
+@pytest.mark.parametrize("reply", [b'{"pid": 7, "busy": 1', b"[]", b'{"pid": 7}'])
+def test_a_process_whose_reply_is_cut_short_or_makes_no_sense_counts_as_silent(tmp_path, reply):
+    """As one that was killed while it replied; the others are shown all the same."""
+    path = tmp_path / "7"
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    listener.listen(1)
+
+    def answer(connection: Any, _: object) -> None:
+        connection.sendall(reply)
+
+    server = StreamServer(listener, answer)
+    server.start()
+    mine = member(1)
+    assert [mine, ProcessState.silent(7)] == Peers(tmp_path, 1, lambda: mine).states()
+    server.stop()
 
 
 def test_the_series_has_one_row_for_each_step_and_the_mean_wait():

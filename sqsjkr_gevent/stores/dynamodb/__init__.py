@@ -8,15 +8,12 @@ row without `Owner` is sqsjkr's, has no lease, and is never taken over.
 
 from ...aws import Client
 from ...aws.table import Table
+from ...descriptors import store_connections
 from ..backend import Opening
 from .locker import FREE_LOCK_KEPT, DynamoDBLocker
 from .throttler import DynamoDBThrottler
 
 __all__ = ["FREE_LOCK_KEPT", "Backend", "DynamoDBLocker", "DynamoDBThrottler"]
-
-#: Calls to DynamoDB at a time: one for each slot, between these limits, since jobs wait for them.
-MIN_CONNECTIONS = 16
-MAX_CONNECTIONS = 100
 
 #: How often botocore tries each call.
 ATTEMPTS = 3
@@ -27,12 +24,11 @@ class Backend:
 
     def __init__(self, opening: Opening) -> None:
         self._config = config = opening.config
-        slots = config.kicker.max_concurrent_num
         self._client = Client(
             opening.session,
             "dynamodb",
             config.account,
-            connections=max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, slots)),
+            connections=store_connections(config.kicker.max_concurrent_num),
             observe=opening.observer("dynamodb"),
             attempts=ATTEMPTS,
         )

@@ -8,6 +8,7 @@
 
 from typing import TYPE_CHECKING
 
+from ...descriptors import store_connections
 from ...errors import ConfigError
 from ..backend import Opening
 from .locker import FREE_LOCK_KEPT, RedisLocker
@@ -18,20 +19,15 @@ if TYPE_CHECKING:
 
 __all__ = ["FREE_LOCK_KEPT", "Backend", "RedisLocker", "RedisThrottler"]
 
-#: Calls to Redis at a time: one for each slot, between these limits, since jobs wait for them.
-MIN_CONNECTIONS = 16
-MAX_CONNECTIONS = 100
-
 
 class Backend:
     """See backend.Backend. One server serves both stores. Raises ConfigError."""
 
     def __init__(self, opening: Opening) -> None:
         self._config = config = opening.config
-        slots = config.kicker.max_concurrent_num
         self._server = _server_class()(
             config.redis.url,
-            connections=max(MIN_CONNECTIONS, min(MAX_CONNECTIONS, slots)),
+            connections=store_connections(config.kicker.max_concurrent_num),
             observe=opening.observer("redis"),
         )
 
