@@ -11,13 +11,13 @@ from ..kicker import Kicker
 from ..kicker.own_process import settle_in
 from ..log import configure, get_logger
 from ..stores.history import SqliteHistory
-from ..telemetry import History
+from ..telemetry import History, Metrics
 from ..telemetry.history import MAX_IN_MEMORY
 from ..web import create_app
 from .fleet import Fleet, share
 from .peers import Peers
 from .together import Together
-from .values import in_files
+from .values import make_in_files
 
 log = get_logger(__name__)
 
@@ -39,8 +39,8 @@ class Member:
             )
         )
         configure(self._config.log.level, self._config.log.format)
-        with in_files(fleet.metrics, number):
-            self.kicker = Kicker(self._config, history=_history(self._config, fleet))
+        metrics = make_in_files(Metrics, fleet.metrics, number)
+        self.kicker = Kicker(self._config, history=_history(self._config, fleet), metrics=metrics)
         self.kicker.live.main_pid = os.getppid()
         self._peers = Peers(fleet.sockets, os.getpid(), self.kicker.live.state)
         self.view = Together(self.kicker, self._peers, fleet.metrics)

@@ -1,16 +1,17 @@
 """Counters and histograms with their values in files, which outlive the process."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry, values
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from ..errors import StartError
+
+T = TypeVar("T")
 
 #: The variable from which prometheus_client reads the directory when it opens a file.
 _VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -37,9 +38,8 @@ class _Values:
         return made(kind, metric, *arguments, **more)
 
 
-@contextmanager
-def in_files(directory: Path, number: int) -> Iterator[None]:
-    """Keep the values of our metrics made in the block, and of their later labels, in files.
+def make_in_files(make: Callable[[], T], directory: Path, number: int) -> T:
+    """Make metrics of ours that keep their values, and those of their later labels, in files.
 
     number: part of the file names. Counting continues from the values of the dead process that had
     the number before. Raises StartError if the files cannot be created.
@@ -57,9 +57,10 @@ def in_files(directory: Path, number: int) -> Iterator[None]:
     ours = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
     values.ValueClass = _Values(ours, values.ValueClass)
     try:
-        yield
+        return make()
     finally:
-        # The files are open now. A job with its own metrics must not write into them.
+        # The files are open now. Nothing else may be made meanwhile: a job that inherits the
+        # variable would write its own metrics into them.
         if before is None:
             del os.environ[_VARIABLE]
         else:

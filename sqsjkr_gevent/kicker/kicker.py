@@ -13,7 +13,7 @@ from ..intake import Queue
 from ..log import configure, get_logger
 from ..signals import STOP_SIGNALS, STRAY, deadly, handled
 from ..stores import LeasedLocker, LeasedThrottler, Locker, Throttler
-from ..telemetry import Health, History, Stats
+from ..telemetry import Health, History, Metrics, Stats
 from ..web import Live, Overview, StatsServer, create_app
 from ..worker import Parts, keeping
 from .drain import Drain
@@ -26,9 +26,9 @@ log = get_logger(__name__)
 class Kicker:
     """Receives the messages of one queue and runs their jobs, until it is stopped.
 
-    locker, throttler, history, queue: used instead of those that the config names. One process may
-    have several kickers. Raises ConfigError if the config cannot be used, and SqsjkrError in a
-    process that gevent has not patched.
+    locker, throttler, history, queue: used instead of those that the config names. metrics: counts
+    into these instead of new ones. One process may have several kickers. Raises ConfigError if the
+    config cannot be used, and SqsjkrError in a process that gevent has not patched.
     """
 
     def __init__(
@@ -39,12 +39,13 @@ class Kicker:
         throttler: Throttler | LeasedThrottler | None = None,
         history: History | None = None,
         queue: Queue | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         _require_patched()
         self._config = config
         self._locker = locker
         self._throttler = throttler
-        self.parts = Parts(config, history=history, queue=queue)
+        self.parts = Parts(config, history=history, queue=queue, metrics=metrics)
         self.live = Live(self.parts)
         self.view = Overview(self.parts, self.live, config.kicker.stats_token)
         self._on_started: Callable[[], None] = lambda: None

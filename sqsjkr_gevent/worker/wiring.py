@@ -40,8 +40,8 @@ RECEIVE_SLACK = 30.0
 class Parts:
     """All that jobs pass through, before any store or queue is known to exist.
 
-    history, queue: None for those that the config names. on_output: called with what jobs print,
-    as it comes. Raises ConfigError.
+    history, queue: None for those that the config names. metrics: None for new ones.
+    on_output: called with what jobs print, as it comes. Raises ConfigError.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Parts:
         *,
         history: History | None = None,
         queue: Queue | None = None,
+        metrics: Metrics | None = None,
         on_output: Callable[[bytes], None] | None = None,
     ) -> None:
         kicker = config.kicker
@@ -58,7 +59,7 @@ class Parts:
         #: Names this kicker in lock and throttle stores, apart from all others there ever were.
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.stats = Stats()
-        self.metrics = Metrics()
+        self.metrics = metrics or Metrics()
         self.history = history or _history(config, self.name)
         self.health = Health(receive_within=config.sqs.wait_time + RECEIVE_SLACK)
         self.keeper = Keeper()
