@@ -44,7 +44,7 @@ setup(
     install_requires=[
         "gevent>=25.4.1",
         "boto3>=1.40",
-        "geventhttpclient>=2.6; python_version >= '3.11'",
+        "orjson>=3.10",
         "gunicorn[gevent]>=23",
         "flask>=3",
         "toml>=0.10.2",

@@ -5,20 +5,18 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import boto3.session
+from botocore.awsrequest import AWSResponse
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 from botocore.utils import get_environ_proxies
+from gevent import getcurrent
 from gevent.lock import BoundedSemaphore
 
 from .. import __version__
 from ..config import AccountSection
 from ..errors import ConfigError
+from .lane import ConditionFailed, FastLane, Setback
 from .pace import Pace
-
-try:
-    from .transport import LeanTransport
-except ImportError:  # No recent enough geventhttpclient supports Python 3.10.
-    LeanTransport = None  # type: ignore[assignment,misc]
 
 #: Seconds to connect, and to wait for bytes of a response. A long poll adds its own wait.
 CONNECT_TIMEOUT = 5.0
@@ -72,6 +70,9 @@ MISSING = frozenset(
         "ResourceNotFoundException",
     }
 )
+
+#: DynamoDB's error code for a conditional write whose condition does not hold.
+CONDITION_FAILED = "ConditionalCheckFailedException"
 
 #: DynamoDB's error code for a request that does not match the table's keys.
 WRONG_SHAPE = "ValidationException"
@@ -151,18 +152,24 @@ class Client:
         )
 
         events = self._client.meta.events
-        events.register("before-send", self._pace.before_send)
+        events.register("before-send", self._before_send)
         events.register("response-received", self._on_response)
-        if LeanTransport is not None and may_be_lean(
-            self._client.meta.endpoint_url, _ca_bundle(session)
+        self._operations: Mapping[str, str] = self._client.meta.method_to_api_mapping
+        self._lane = self._make_lane(session, account, READ_TIMEOUT + wait)
+        #: By greenlet: what its call met in the lane, for botocore to deal with.
+        self._setbacks: dict[object, Setback] = {}
+
+    def _make_lane(
+        self, session: Session, account: AccountSection, read_timeout: float
+    ) -> FastLane | None:
+        credentials = session.get_credentials()
+        if (
+            account.transport == "botocore"
+            or credentials is None
+            or not may_be_direct(self.endpoint_url, _ca_bundle(session))
         ):
-            transport = LeanTransport(
-                connections=connections,
-                connect_timeout=CONNECT_TIMEOUT,
-                read_timeout=READ_TIMEOUT + wait,
-            )
-            # Registered after the pace, so it sends after the pace has waited.
-            events.register("before-send", transport.before_send)
+            return None
+        return FastLane(credentials, connect_timeout=CONNECT_TIMEOUT, read_timeout=read_timeout)
 
     @property
     def endpoint_url(self) -> str:
@@ -194,7 +201,7 @@ class Client:
         self, operation: str, arguments: dict[str, Any], expected: Callable[[Exception], bool]
     ) -> dict[str, Any]:
         try:
-            response: dict[str, Any] = getattr(self._client, operation)(**arguments)
+            response = self._send(operation, arguments)
         except CallError as error:
             self._observe(operation, None if expected(error) else error)
             raise
@@ -209,6 +216,50 @@ class Client:
         self._observe(operation, None)
         return response
 
+    def _send(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        lane, name = self._lane, self._operations[operation]
+        if lane is None or not lane.knows(name):
+            return self._send_by_botocore(operation, arguments)
+        self._pace.before_send()
+        try:
+            response = lane.call(name, arguments)
+        except ConditionFailed as failed:
+            self._pace.succeeded()
+            raise self._condition_error(name, failed.details) from failed
+        except Setback as setback:
+            self._setbacks[getcurrent()] = setback
+            try:
+                return self._send_by_botocore(operation, arguments)
+            finally:
+                self._setbacks.pop(getcurrent(), None)
+        self._pace.succeeded()
+        return response
+
+    def _send_by_botocore(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        response: dict[str, Any] = getattr(self._client, operation)(**arguments)
+        return response
+
+    def _condition_error(self, operation: str, details: dict[str, Any]) -> ClientError:
+        """The error that botocore makes of it."""
+        text = details.get("message") or details.get("Message") or ""
+        error = {"Code": CONDITION_FAILED, "Message": text}
+        response: Any = {**details, "Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        made: ClientError = self._client.exceptions.from_code(CONDITION_FAILED)(response, operation)
+        return made
+
+    def _before_send(self, request: Any, event_name: str, **_: object) -> AWSResponse | None:
+        """Handles botocore's event before-send, for each of its tries.
+
+        The first try of a call that met with a setback in the lane has been made already.
+        """
+        setback = self._setbacks.pop(getcurrent(), None)
+        if setback is not None:
+            return setback.replay(request)
+        self._pace.before_send()
+        if self._lane is not None:
+            self._lane.learn(event_name.rpartition(".")[2], request)
+        return None
+
     def _on_response(self, parsed_response: dict[str, Any] | None, **_: object) -> None:
         """Handles botocore's event response-received, for each try. None means no response."""
         if parsed_response is not None and _is_well(parsed_response):
@@ -217,8 +268,8 @@ class Client:
             self._pace.failed()
 
 
-def may_be_lean(endpoint_url: str, ca_bundle: str | None) -> bool:
-    """Whether LeanTransport can reach the endpoint: no proxy, no custom CA bundle.
+def may_be_direct(endpoint_url: str, ca_bundle: str | None) -> bool:
+    """Whether the fast lane can reach the endpoint: no proxy, no custom CA bundle.
 
     ca_bundle: botocore's setting, from the profile or AWS_CA_BUNDLE.
     """
@@ -250,7 +301,7 @@ def error_code(error: Exception) -> str:
 
 def is_condition(error: Exception) -> bool:
     """Whether DynamoDB rejected a conditional write because its condition does not hold."""
-    return error_code(error) == "ConditionalCheckFailedException"
+    return error_code(error) == CONDITION_FAILED
 
 
 def is_refusal(error: Exception) -> bool:

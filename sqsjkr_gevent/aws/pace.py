@@ -41,8 +41,8 @@ class Pace:
         finally:
             self._hurried.discard(caller)
 
-    def before_send(self, **_: object) -> None:
-        """Handles botocore's event before-send, for each try of each call."""
+    def before_send(self) -> None:
+        """Wait at the gate, if it is closed. Called before each try of each call."""
         caller = getcurrent()
         if self._failing:
             self._wait(self._urgent if caller in self._hurried else self._others)

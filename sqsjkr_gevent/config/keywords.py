@@ -20,6 +20,8 @@ class Keywords(TypedDict, total=False):
     account_profile: str | None
     endpoint_url: str | None
     account_endpoint_url: str | None
+    transport: Literal["auto", "botocore"] | None
+    account_transport: Literal["auto", "botocore"] | None
 
     queue_name: str | None
     sqs_queue_name: str | None

@@ -56,6 +56,7 @@ class AccountSection:
     region: str = key(optional(REGION))
     profile: str | None = key(optional(text), default=None)
     endpoint_url: str | None = key(optional(web_url), default=None)
+    transport: str = key(choice("auto", "botocore"), default="auto")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -52,6 +52,7 @@ TABLE: list[tuple[str, str, object, str, object, list[str]]] = [
         ['"127.0.0.1:4566"', '"ftp://x"', '"http://"', '"http://x:99999"', '"http://x y"', "1"],
     ),
     ("account", "endpoint_url", None, '"https://[::1]/"', "https://[::1]/", ['"http://[::1"']),
+    ("account", "transport", "auto", '"botocore"', "botocore", ['"urllib3"', "1"]),
     ("sqs", "queue_name", REQUIRED, '"a-B_1"', "a-B_1", ['"a b"', '"a.b"', "1", f'"{"q" * 81}"']),
     (
         "sqs", "queue_name", REQUIRED, '"jobs.fifo"', "jobs.fifo",
