@@ -72,13 +72,7 @@ class Parts:
         self.runs_alive: dict[str, Run] = {}
         #: Seconds that each of the last started jobs had waited.
         self.waits: deque[float] = deque(maxlen=RECENT)
-        self.processes = Processes(
-            self.name,
-            kicker,
-            _silence(config),
-            partial(self.health.observer("host"), "start_process"),
-            on_output,
-        )
+        self.processes = self._processes(on_output)
         self.executor, self.trigger = self._executor(), self._trigger()
         session = make_session(config.account)
         self.queue = queue or SqsQueue(
@@ -89,6 +83,11 @@ class Parts:
         self.depth = QueueDepth(self.queue.depth)
         #: Names under which the web face may be requested, besides those that this host has anyway.
         self.host_names = (kicker.stats_host, *kicker.stats_hosts)
+
+    def _processes(self, on_output: Callable[[bytes], None] | None) -> Processes:
+        on_start = partial(self.health.observer("host"), "start_process")
+        silence = _silence(self._config)
+        return Processes(self.name, self._config.kicker, silence, on_start, on_output)
 
     def _executor(self) -> Executor:
         processes = self.processes
