@@ -42,7 +42,7 @@ def command(context: click.Context, limit: int, json_: bool) -> None:
     """Show the messages of the dead-letter queue, and why they are there.
 
     SQS has no peek: each message is received, and returned at the end. This counts as a receive,
-    and meanwhile, for at most 30 seconds, the message is hidden from others.
+    and meanwhile, for at most 30 seconds, the message is invisible to others.
     """
     if context.invoked_subcommand is not None:
         return
@@ -119,7 +119,7 @@ def _find(settings: Settings) -> Queues:
 
 @contextmanager
 def _open(queues: Queues) -> Iterator[DeadLetters]:
-    """Open the dead-letter queue. Ctrl-C stops between two calls, so that no message stays hidden.
+    """Open the dead-letter queue. Ctrl-C stops between two calls and leaves no message invisible.
 
     A second Ctrl-C stops at once.
     """
