@@ -144,5 +144,5 @@ class Receivers:
         if isinstance(error, AccessDenied) and self._health.received_at is None:
             raise StartError(f"receiving is denied; allow sqs:ReceiveMessage ({error})") from error
         wait = self._backoff.failed()
-        log.error("receive failed, repeated", reason=str(error), wait=round(wait, 2))
+        log.error("receive failed, retrying", reason=str(error), wait=round(wait, 2))
         self._stopping.wait(wait)

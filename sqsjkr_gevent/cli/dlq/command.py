@@ -86,7 +86,7 @@ def show(settings: Settings, id_: str, json_: bool) -> None:
 def redrive(settings: Settings, ids: tuple[str, ...], all_: bool) -> int:
     """Send the messages with these IDs to the queue again, then delete them here.
 
-    Their life_time starts anew. If the command is killed in between, a message is in both queues.
+    Their life_time starts again. If the command is killed in between, a message is in both queues.
     """
     _check_choice(ids, all_)
     queues = _find(settings)

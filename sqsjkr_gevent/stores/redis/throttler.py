@@ -93,7 +93,7 @@ class RedisThrottler:
         )
 
     def done(self, job_id: str, owner: str) -> None:
-        """Mark the job as done. Raises LeaseLost where another has it by now."""
+        """Mark the job as done. Raises LeaseLost if another run has it now."""
         self._change("done", scripts.DONE, job_id, owner, self._done_for)
 
     def release(self, job_id: str, owner: str) -> None:
