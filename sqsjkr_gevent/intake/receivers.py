@@ -132,13 +132,13 @@ class Receivers:
 
     def _poll(self, taken: int) -> list[Message]:
         self._polls += 1
-        self._health.receiving(wanted=True)
+        self._health.set_receiving(wanted=True)
         try:
             return self._queue.receive(taken)
         finally:
             self._polls -= 1
             if not self._polls:
-                self._health.receiving(wanted=False)
+                self._health.set_receiving(wanted=False)
 
     def _on_error(self, error: QueueError) -> None:
         if isinstance(error, AccessDenied) and self._health.received_at is None:
