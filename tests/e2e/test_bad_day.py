@@ -201,11 +201,12 @@ def test_what_a_finished_job_left_running_outlives_a_killed_kicker(aws, queue, t
     """As it outlives one that is stopped."""
     pid = tmp_path / "pid"
     kicker = kick(settings(aws, queue))
-    queue.send({"command": f"sleep 600 >/dev/null 2>&1 & echo $! > {pid}"})
-    kicker.says("job succeeded")
     name = kicker.says("started")["name"]
+    # First, so that the other's place among the live runs is not used again.
     queue.send({"command": "sleep 601", "event_id": "running"})
     kicker.says("job started", event_id="running")
+    queue.send({"command": f"sleep 600 >/dev/null 2>&1 & echo $! > {pid}"})
+    kicker.says("job succeeded")
     watchers = psutil.Process(kicker.pid).children()
     kicker.send(signal.SIGKILL)
     kicker.wait()
