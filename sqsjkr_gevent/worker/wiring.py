@@ -81,7 +81,7 @@ class Parts:
         self.stores = Stores(config, session, self.observer)
         self.groups = Groups(self.room, self.queue.name)
         self.depth = QueueDepth(self.queue.depth)
-        #: Names under which the web face may be requested, besides those that this host has anyway.
+        #: Names under which the web server may be requested, in addition to this host's own.
         self.host_names = (kicker.stats_host, *kicker.stats_hosts)
 
     def _processes(self, on_output: Callable[[bytes], None] | None) -> Processes:
