@@ -17,8 +17,8 @@ HELD = 0
 
 #: The hash of a lock. Arguments: owner, event id, lease, locked_at, free_in ("": none), and the
 #: owner and version that may be taken over. Answers TAKEN and the token, or HELD and its holder.
-#: The token is by the clock of Redis where that is ahead: also after Redis lost its last writes
-#: it is higher than those that were given out. An owner that has it already gets the same token.
+#: The token is the clock of Redis if that is ahead. So even after Redis lost its last writes, it is
+#: higher than all before it. An owner that has the lock already gets the same token.
 ACQUIRE = """
 local owner, event, lease, at, free_in = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local held = redis.call('HMGET', KEYS[1], 'owner', 'version', 'lease', 'free_in', 'token')
@@ -53,7 +53,7 @@ return {1}
 """
 
 #: The hash of a lock. Arguments: owner, version ("": any), milliseconds to keep its token.
-#: Answers TAKEN where it was freed, FREE, or HELD.
+#: Answers TAKEN if it was freed, FREE, or HELD.
 RELEASE = """
 local held = redis.call('HMGET', KEYS[1], 'owner', 'version')
 if not held[1] then
@@ -67,7 +67,7 @@ return {1}
 """
 
 #: The hash of a job. Arguments: owner, lease, milliseconds to keep it, and the owner and version
-#: that may be taken over. Answers TAKEN; HELD and the owner, version and lease; HELD alone where
+#: that may be taken over. Answers TAKEN; HELD and the owner, version and lease; HELD alone if
 #: the job is done.
 CLAIM = """
 local held = redis.call('HMGET', KEYS[1], 'owner', 'version', 'lease', 'status')

@@ -84,7 +84,7 @@ class Server:
     ) -> list[Any]:
         """Run a script of `scripts` over a key; answers its answer.
 
-        urgent: whether it goes before others where calls have to wait, as a renewal does.
+        urgent: whether it goes ahead of waiting calls, as a renewal does.
         """
         run = self._scripts.get(script)
         if run is None:
@@ -97,14 +97,14 @@ class Server:
         return self._call(operation, call, urgent=urgent)
 
     def read(self, key: str) -> dict[str, str]:
-        """The hash of a key, empty where there is none."""
+        """The hash of a key; empty if there is none."""
         found: Any = self._call("read", lambda _: self._redis.hgetall(key))
         return dict(found)
 
     def scan(self, prefix: str) -> Iterator[tuple[str, dict[str, str]]]:
         """All hashes whose key begins so, each with the rest of its key; in no order.
 
-        Raises StartError as well, where that is denied.
+        Also raises StartError if that is denied.
         """
         pattern = "".join(f"\\{one}" if one in "*?[]\\" else one for one in prefix) + "*"
         seen: set[str] = set()
@@ -129,13 +129,13 @@ class Server:
     def check(self, key: str) -> None:
         """Try to write to a key that nobody uses.
 
-        Raises StartError where access is denied, or there is no such database.
+        Raises StartError if access is denied or there is no such database.
         """
         run = self._redis.register_script(scripts.TRY)
         self._start("check", lambda _: run(keys=[key], args=[]))
 
     def version(self) -> str:
-        """The server's version; empty where this user may not ask for it.
+        """The server's version; empty if this user may not query it.
 
         Raises StartError, as check does.
         """
