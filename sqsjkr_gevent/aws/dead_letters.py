@@ -1,6 +1,6 @@
 """Reads, redrives and deletes the messages of the dead-letter queue.
 
-SQS has no peek: to see a message is to receive it, which hides it for a while.
+SQS has no peek: to see a message is to receive it, so nobody else can receive it for a while.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from .lookup import queue_attributes
 from .sqs import MAX_BATCH
 
 #: The visibility timeout of the messages that are read, in seconds.
-HIDDEN = 30
+VISIBILITY_TIMEOUT = 30
 
 #: Seconds that a receive waits, so that SQS queries all of its servers before it returns nothing.
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-short-and-long-polling.html
@@ -33,7 +33,7 @@ class DeadLetters:
     def __init__(self, client: Client, url: str) -> None:
         self._client = client
         self._url = url
-        self._held: dict[str, DeadLetter] = {}
+        self._received: dict[str, DeadLetter] = {}
         self._seen: set[str] = set()
         self._sent: set[str] = set()
         #: Whether batches() ends, or has ended, before it has returned all messages.
@@ -48,14 +48,14 @@ class DeadLetters:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        held = list(self._held.values())
-        self._held = {}
+        received = list(self._received.values())
+        self._received = {}
         try:
-            for batch in _batches(held):
+            for batch in _batches(received):
                 entries = _entries(batch, VisibilityTimeout=0)
                 self._call("change_message_visibility_batch", entries)
         except CallError:
-            pass  # They become visible by themselves after HIDDEN seconds.
+            pass  # They become visible by themselves after VISIBILITY_TIMEOUT seconds.
 
     def stop(self) -> None:
         """End batches() after the current call."""
@@ -79,7 +79,7 @@ class DeadLetters:
             if not received:
                 return
             fresh = [one for one in received if one.id not in self._seen]
-            self._held.update((one.id, one) for one in received)
+            self._received.update((one.id, one) for one in received)
             self._seen.update(one.id for one in received)
             fresh = [one for one in fresh if not {one.id, one.original_id} & self._sent]
             stale = 0 if fresh else stale + 1
@@ -119,7 +119,7 @@ class DeadLetters:
             gone = {int(one["Id"]) for one in response.get("Successful", [])}
             failed |= _failures(batch, response, gone)
             for at in gone:
-                del self._held[batch[at].id]
+                del self._received[batch[at].id]
         return failed
 
     def _receive(self, limit: int) -> list[DeadLetter]:
@@ -128,7 +128,7 @@ class DeadLetters:
             QueueUrl=self._url,
             MaxNumberOfMessages=limit,
             WaitTimeSeconds=WAIT,
-            VisibilityTimeout=HIDDEN,
+            VisibilityTimeout=VISIBILITY_TIMEOUT,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
         )

@@ -58,7 +58,7 @@ class Fleet:
             raise StartError(f"cannot create the files of the fleet: {error}; {hint}") from error
 
     def _set_up(self) -> None:
-        """Create the directories, and try a socket, which else would fail in each process.
+        """Create the directories, and try a socket here, not in each process.
 
         Raises OSError.
         """
@@ -71,9 +71,9 @@ class Fleet:
             probe.bind(address)
         (self.sockets / "0").unlink()
         # Programs that remove old temporary directories skip locked ones.
-        self._held = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
+        self._locked = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            fcntl.flock(self._held, fcntl.LOCK_SH)
+            fcntl.flock(self._locked, fcntl.LOCK_SH)
         except OSError:
             pass  # Some file systems have no such locks, and some hosts no such program.
 

@@ -17,7 +17,7 @@ class Circuit:
 
     probes: each raises while what it checks fails. A store without a probe is tried with the next
     job. observe: called with the error each time a probe finds the circuit must stay open, and with
-    None once it is closed. on_close: called once all is well again.
+    None once it is closed. on_close: called once everything works again.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Circuit:
                 log.error("still failing; no messages are received", reason=str(known))
                 self._observe(known)
             else:
-                log.info("well again; messages are received")
+                log.info("working again; messages are received")
                 self._observe(None)
                 self._on_close()
                 self.closed.set()

@@ -132,17 +132,17 @@ class Receivers:
 
     def _poll(self, taken: int) -> list[Message]:
         self._polls += 1
-        self._health.receiving(wanted=True)
+        self._health.set_receiving(wanted=True)
         try:
             return self._queue.receive(taken)
         finally:
             self._polls -= 1
             if not self._polls:
-                self._health.receiving(wanted=False)
+                self._health.set_receiving(wanted=False)
 
     def _on_error(self, error: QueueError) -> None:
         if isinstance(error, AccessDenied) and self._health.received_at is None:
             raise StartError(f"receiving is denied; allow sqs:ReceiveMessage ({error})") from error
         wait = self._backoff.failed()
-        log.error("receive failed, repeated", reason=str(error), wait=round(wait, 2))
+        log.error("receive failed, retrying", reason=str(error), wait=round(wait, 2))
         self._stopping.wait(wait)

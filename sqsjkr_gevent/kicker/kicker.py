@@ -127,11 +127,11 @@ class Kicker:
             except Stopping:
                 log.info("stopped before the queue was found")
             else:
-                self._live(Life(self._config, self.parts, opened, self._fail))
+                self._live_until_stopped(Life(self._config, self.parts, opened, self._fail))
         if self._failure is not None:
             raise self._failure
 
-    def _live(self, life: Life) -> None:
+    def _live_until_stopped(self, life: Life) -> None:
         life.start()
         log.info(
             "started",

@@ -58,6 +58,6 @@ def _persist(parts: Parts, call: Callable[[], T]) -> T:
             return call()
         except (QueueError, StoreError, HostExhausted) as error:
             wait = backoff.failed()
-            log.error("cannot start yet, repeated", reason=str(error), wait=round(wait, 2))
+            log.error("cannot start yet, retrying", reason=str(error), wait=round(wait, 2))
             parts.stopping.wait(wait)
     raise Stopping("stopped during its start")

@@ -116,12 +116,7 @@ class SpawnLauncher:
         self, path: str, argv: Sequence[str], env: Mapping[str, str], stdin: int | None = None
     ) -> Child:
         """See Launcher."""
-        try:
-            arguments = vector([_encoded(argument) for argument in argv])
-            variables = self._variables.of(env)
-            program = _encoded(path)
-        except ValueError as error:
-            raise start_error(error) from error
+        program, arguments, variables = self._encoded(path, argv, env)
         if self._exits is None:
             self._exits = Exits()
         exits = self._exits
@@ -154,6 +149,14 @@ class SpawnLauncher:
                 os.killpg(start.pid, signal.SIGKILL)
             raise raised
         return child
+
+    def _encoded(self, path: str, argv: Sequence[str], env: Mapping[str, str]) -> tuple[Any, ...]:
+        """For libc: the path, and the vectors of arguments and variables."""
+        try:
+            arguments = vector([_encoded(argument) for argument in argv])
+            return _encoded(path), arguments, self._variables.of(env)
+        except ValueError as error:
+            raise start_error(error) from error
 
     def close(self) -> None:
         """See Launcher."""

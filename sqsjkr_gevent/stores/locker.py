@@ -82,7 +82,7 @@ class ListedLocker(Protocol):
         """Who holds that lock now; None if it is free."""
 
     def evict(self, holder: Holder, *, force: bool = False) -> bool:
-        """Free the lock but keep its token; returns False if it is held differently by now.
+        """Free the lock but keep its token; returns False if its holder or version has changed.
 
         It is freed only if owner and version are still those of `holder`; with force, if the
         owner is.

@@ -10,7 +10,7 @@ from .backend import Opening
 class MemoryTable:
     """What the lockers and throttlers of one process share under one name.
 
-    locks: lock_id -> owner. free_in: lock_id -> what that one told with it. running: job_id ->
+    locks: lock_id -> owner. free_in: lock_id -> what the owner said with it. running: job_id ->
     owner. done: job_id -> owner, and when it may be forgotten, in seconds of the monotonic clock;
     oldest first.
     """
@@ -25,7 +25,7 @@ class MemoryTable:
         self._token = 0
 
     def next_token(self) -> int:
-        """A fencing token: by the clock, so that they go on growing over a restart."""
+        """A fencing token, from the clock, so that tokens keep growing after a restart."""
         self._token = max(self._token + 1, time.time_ns() // 1_000_000)
         return self._token
 

@@ -23,6 +23,19 @@ _HELD = (
 )
 
 
+#: The clock is in the token again: a power loss can lose the last transactions, and the file then
+#: has a token older than those that were given out.
+_TAKE = """
+INSERT INTO locks (lock_id, event_id, owner, version, lease, token, locked_at, free_in)
+VALUES (?, ?, ?, 1, ?, ?, ?, ?)
+ON CONFLICT (lock_id) DO UPDATE SET
+    event_id = excluded.event_id, owner = excluded.owner, version = 1, lease = excluded.lease,
+    locked_at = excluded.locked_at, free_in = excluded.free_in,
+    token = max(token + 1, excluded.token)
+RETURNING token
+"""
+
+
 class SqliteLocker:
     """Locks between the processes of one host. lease: seconds, as in `[locker] lease`."""
 
@@ -65,16 +78,7 @@ class SqliteLocker:
                     )
             now = time.time()
             (token,) = connection.execute(
-                "INSERT INTO locks"
-                " (lock_id, event_id, owner, version, lease, token, locked_at, free_in)"
-                " VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT (lock_id) DO UPDATE SET"
-                " event_id = excluded.event_id, owner = excluded.owner, version = 1,"
-                " lease = excluded.lease, locked_at = excluded.locked_at,"
-                " free_in = excluded.free_in,"
-                # The clock again: a power loss can lose the last transactions, and the file then
-                # has a token older than those that were given out.
-                " token = max(token + 1, excluded.token)"
-                " RETURNING token",
+                _TAKE,
                 (lock_id, event_id, owner, self._seconds, int(now * 1000), int(now), free_in),
             ).fetchone()
             self._watch.forget(lock_id)

@@ -97,7 +97,7 @@ class Health:
         """Record a heartbeat of the hub."""
         self._beat_at = self._clock()
 
-    def receiving(self, wanted: bool) -> None:
+    def set_receiving(self, wanted: bool) -> None:
         """Record whether a receive is under way."""
         if not wanted:
             self._wanted_since = None

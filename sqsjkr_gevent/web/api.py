@@ -28,7 +28,8 @@ RETRY_MS = 2000
 
 
 def add_api(app: Flask, view: Overview) -> None:
-    """Add all endpoints below /api."""
+    """Add all endpoints below /api, and the responses to their errors."""
+    _add_errors(app)
 
     @app.get("/api/state")
     def state() -> Response:
@@ -61,6 +62,8 @@ def add_api(app: Flask, view: Overview) -> None:
         stream = _events(state_event, series_event)
         return Response(stream, mimetype="text/event-stream", headers=headers)
 
+
+def _add_errors(app: Flask) -> None:
     @app.errorhandler(StoreError)
     def unreadable(error: StoreError) -> tuple[Response, int]:
         return jsonify(error=str(error)), 503

@@ -1,4 +1,4 @@
-"""All that the web face knows of a kicker."""
+"""All that the web server knows of a kicker."""
 
 import time
 from collections.abc import Mapping, Sequence

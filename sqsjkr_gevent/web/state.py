@@ -1,4 +1,4 @@
-"""What one process tells of what it does now: typed, with a way to JSON and back."""
+"""The current state of one process: typed, and convertible to JSON and back."""
 
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple

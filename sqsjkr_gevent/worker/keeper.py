@@ -106,7 +106,7 @@ class Lease:
         except Exception as error:  # noqa: BLE001  (the lease may still be ours)
             self._due_at = self._clock() + self._backoff.failed()
             log.warning(
-                "renewal failed, repeated",
+                "renewal failed, retrying",
                 lease=self.what,
                 error=str(error) if isinstance(error, SqsjkrError) else repr(error),
                 **self._names(),

@@ -1,4 +1,4 @@
-"""What runs beside jobs as long as there may be some: the keeper's loop, and the watcher."""
+"""What runs while there may be jobs: the keeper's loop, and the watcher."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

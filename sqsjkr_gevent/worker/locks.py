@@ -77,7 +77,7 @@ class Locks:
                 if job.abort_if_locked:
                     raise
                 log.info("waits for its lock", reason=str(taken), **run.names())
-                # A holder that has it longer than it expected says nothing about its end any more.
+                # A holder that is later than it expected no longer knows when it will end.
                 is_late = taken.holder is not None and taken.holder == holder
                 free_in = None if is_late else taken.free_in
                 holder = taken.holder

@@ -52,7 +52,7 @@ class Processes:
         self.guard.start()
 
     def close(self) -> None:
-        """End what watches jobs, and start none any more."""
+        """Start no more jobs, and end what watches them."""
         self.guard.stop()
         for one in {self.runner, self.trigger_runner}:
             one.close()

@@ -48,8 +48,8 @@ class Report:
         """The job has ended; its message is settled next.
 
         The settler calls what this returns before the message goes, so that a message that is gone
-        from the queue has its record in the history, whoever is killed in between. Nothing that
-        fails here keeps the message in the queue: the job has ended.
+        from the queue has its record in the history, even after a kill in between. No failure here
+        keeps the message in the queue, since the job has ended.
         """
         try:
             return self._record(run, ending)

@@ -72,13 +72,7 @@ class Parts:
         self.runs_alive: dict[str, Run] = {}
         #: Seconds that each of the last started jobs had waited.
         self.waits: deque[float] = deque(maxlen=RECENT)
-        self.processes = Processes(
-            self.name,
-            kicker,
-            _silence(config),
-            partial(self.health.observer("host"), "start_process"),
-            on_output,
-        )
+        self.processes = self._processes(on_output)
         self.executor, self.trigger = self._executor(), self._trigger()
         session = make_session(config.account)
         self.queue = queue or SqsQueue(
@@ -87,8 +81,13 @@ class Parts:
         self.stores = Stores(config, session, self.observer)
         self.groups = Groups(self.room, self.queue.name)
         self.depth = QueueDepth(self.queue.depth)
-        #: Names under which the web face may be requested, besides those that this host has anyway.
+        #: Names under which the web server may be requested, in addition to this host's own.
         self.host_names = (kicker.stats_host, *kicker.stats_hosts)
+
+    def _processes(self, on_output: Callable[[bytes], None] | None) -> Processes:
+        on_start = partial(self.health.observer("host"), "start_process")
+        silence = _silence(self._config)
+        return Processes(self.name, self._config.kicker, silence, on_start, on_output)
 
     def _executor(self) -> Executor:
         processes = self.processes

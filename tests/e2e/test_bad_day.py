@@ -72,11 +72,19 @@ def test_a_reader_of_the_log_that_stalls_stops_nothing(aws, queue, tmp_path, kic
     os.close(reading)
 
 
+#: Python finds no directory for temporary files, whatever the host has.
+READ_ONLY = """
+import tempfile
+tempfile._candidate_tempdir_list = list
+"""
+
+
 def test_a_trigger_needs_no_directory_for_its_text(aws, queue, tmp_path, kick):
     """A read-only root without a temporary directory: the claim leaked, and the message with it."""
+    (tmp_path / "sitecustomize.py").write_text(READ_ONLY)
     queue.send({"command": "true", "life_time": "1ns"})
     config = settings(aws, queue, kicker={"life_time_trigger": f"cat > {tmp_path}/told"})
-    kicker = kick(config, env={"TMPDIR": "/no/such/directory"})
+    kicker = kick(config, env={"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"})
     kicker.says("job failed")
     eventually(queue.is_empty)
     assert "life_time:1ns" in (tmp_path / "told").read_text()
@@ -193,11 +201,12 @@ def test_what_a_finished_job_left_running_outlives_a_killed_kicker(aws, queue, t
     """As it outlives one that is stopped."""
     pid = tmp_path / "pid"
     kicker = kick(settings(aws, queue))
-    queue.send({"command": f"sleep 600 >/dev/null 2>&1 & echo $! > {pid}"})
-    kicker.says("job succeeded")
     name = kicker.says("started")["name"]
+    # First, so that the other's place among the live runs is not used again.
     queue.send({"command": "sleep 601", "event_id": "running"})
     kicker.says("job started", event_id="running")
+    queue.send({"command": f"sleep 600 >/dev/null 2>&1 & echo $! > {pid}"})
+    kicker.says("job succeeded")
     watchers = psutil.Process(kicker.pid).children()
     kicker.send(signal.SIGKILL)
     kicker.wait()

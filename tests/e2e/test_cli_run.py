@@ -175,7 +175,7 @@ def test_an_endpoint_out_of_reach_is_tried_for_ever_and_a_stop_is_clean(
     """A network that is down at boot comes up later."""
     nobody = f"http://127.0.0.1:{free_port()}"
     kicker = kick(settings(aws, queue, account={"endpoint_url": nobody}))
-    said = kicker.says("cannot start yet, repeated", count=2)
+    said = kicker.says("cannot start yet, retrying", count=2)
     assert nobody in said["reason"]
     assert 0 == kicker.stop()
 

@@ -144,7 +144,7 @@ def test_no_job_starts_while_its_store_fails(aws, queue, table, tmp_path, kick, 
     kicker.says("still failing; no messages are received", deadline=30)
     assert not (tmp_path / "ran").exists()
     proxies["dynamodb"].heal()
-    kicker.says("well again; messages are received", deadline=30)
+    kicker.says("working again; messages are received", deadline=30)
     eventually((tmp_path / "ran").exists, deadline=60)
 
 

@@ -9,6 +9,7 @@ from gevent.pool import Pool
 
 from jobs import Evidence
 from kickers import settings
+from proxy import Proxy
 from waiting import eventually
 
 LONG = 120.0
@@ -39,6 +40,29 @@ def test_a_job_out_of_attempts_is_in_the_dead_letter_queue(aws, queue, table, ki
     assert "signal SIGKILL, attempt 2 was the last" == attributes["SqsjkrReason"]
     assert job_id == attributes["SqsjkrMessageId"]
     eventually(queue.is_empty)
+
+
+@pytest.mark.queue(max_receive_count=100)
+def test_a_job_whose_dead_letter_is_refused_runs_no_more_often_than_its_attempts(
+    aws, queue, table, tmp_path, kick
+):
+    """It ran again with each receive, for as long as the permission was missing."""
+    proxy = Proxy(aws.server.port).start()
+    refused = proxy.fail("SendMessage", "403")
+    queue.send({"command": f"echo x >> {tmp_path}/runs; exit 1"})
+    retry = {"exit_codes": "any", "backoff": "1s", "max_backoff": "1s", "max_attempts": 2}
+    config = settings(aws, queue, table, retry=retry)
+    del config["account"]["endpoint_url"]
+    endpoints = {"SQS": proxy.url, "DYNAMODB": aws.endpoint_url}
+    env = {f"AWS_ENDPOINT_URL_{service}": url for service, url in endpoints.items()}
+    kicker = kick(config, env=env)
+    kicker.says("dead letter refused; sent again later", 2, deadline=LONG)
+    refused.left = 0
+    [dead] = eventually(queue.dead_letters.receive, deadline=LONG)
+    reason = dead["MessageAttributes"]["SqsjkrReason"]["StringValue"]
+    eventually(queue.is_empty)
+    assert (2, True) == (len((tmp_path / "runs").read_text().split()), "was the last" in reason)
+    proxy.stop()
 
 
 def test_a_job_out_of_attempts_without_a_dead_letter_queue_is_in_the_log(aws, queue, table, kick):

@@ -1,4 +1,4 @@
-"""No client of the web face can hold what others need: places, descriptors, time."""
+"""No client of the web server can hold what others need: places, descriptors, time."""
 
 import socket
 import struct

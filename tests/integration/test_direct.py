@@ -13,6 +13,7 @@ from sqsjkr_gevent.process import programs as programs_module
 from sqsjkr_gevent.process import runner as runner_module
 from sqsjkr_gevent.process.programs import Programs
 from sqsjkr_gevent.process.spawn import SpawnLauncher
+from waiting import eventually
 
 #: Filled in: BIN a folder on PATH with some files of the test's own, DIR one with data.
 PLAIN = [
@@ -354,8 +355,10 @@ def test_a_look_that_does_not_come_back_keeps_neither_the_job_nor_the_hub(env, m
     monkeypatch.setattr(programs_module, "PATIENCE", 0.05)
     is_back = gevent.monkey.get_original("threading", "Event")()
 
+    answered: list[bool] = []
+
     def hang(word, search):
-        is_back.wait(60)
+        answered.append(is_back.wait(60))
 
     monkeypatch.setattr(programs_module, "program_of", hang)
     programs = Programs()
@@ -364,6 +367,8 @@ def test_a_look_that_does_not_come_back_keeps_neither_the_job_nor_the_hub(env, m
     assert True is ticked.get(timeout=10)
     assert [None] * 3 == looks
     is_back.set()
+    # One look in all, which had not come back when the others took the shell.
+    assert [True] == eventually(lambda: answered)
     programs.close()
 
 

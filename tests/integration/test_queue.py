@@ -118,7 +118,7 @@ def test_a_fifo_message_has_its_group(aws, queue, open_):
 
 @both
 @pytest.mark.queue(visibility_timeout=0)
-def test_a_receive_hides_for_the_configs_time_and_counts(aws, queue, open_):
+def test_a_received_message_is_invisible_for_the_configs_time_and_is_counted(aws, queue, open_):
     """Not for the queue's own, which here is none."""
     queue.send("a")
     one = open_(aws, queue.name)
@@ -166,7 +166,9 @@ def test_one_bad_handle_fails_alone(aws, queue, open_):
 
 @both
 @pytest.mark.parametrize("call", ["change_visibility", "extend_visibility"])
-def test_hiding_by_a_bad_handle_says_that_it_is_no_longer_ours(aws, queue, open_, call):
+def test_a_change_of_visibility_by_a_bad_handle_says_that_it_is_no_longer_ours(
+    aws, queue, open_, call
+):
     """And is not repeated for ever."""
     one = open_(aws, queue.name)
     bad = Message(id="bad", body="", receipt_handle="no-handle", sent_at=0.0)
@@ -175,7 +177,7 @@ def test_hiding_by_a_bad_handle_says_that_it_is_no_longer_ours(aws, queue, open_
 
 
 @both
-def test_hidden_for_no_time_a_message_is_visible_at_once(aws, queue, open_):
+def test_a_message_with_a_visibility_timeout_of_0_is_visible_at_once(aws, queue, open_):
     """As at a stop; ten of them cost one call."""
     for number in range(10):
         queue.send(str(number))
@@ -222,7 +224,7 @@ def test_a_redelivery_during_a_delete_has_it_repeated_by_the_new_handle(aws, que
 
 
 @both
-def test_a_message_hidden_on_outlives_its_visibility_timeout(aws, queue, open_):
+def test_an_extended_message_outlives_its_visibility_timeout(aws, queue, open_):
     """A second one, received with it and let go, comes back alone."""
     kept_id, let_go_id = queue.send("kept"), queue.send("let go")
     one = open_(aws, queue.name, visibility_timeout=2.0)
@@ -548,10 +550,10 @@ def test_close_is_bounded_where_the_server_hangs(own_server, open_):
     messages = one.receive(25)
     os.killpg(aws.server.process.pid, signal.SIGSTOP)
     deleting = [gevent.spawn(one.queue.delete, message) for message in messages]
-    hiding = gevent.spawn(one.queue.change_visibility, messages[0], 0)
+    changing = gevent.spawn(one.queue.change_visibility, messages[0], 0)
     gevent.sleep(0)
     one.queue.close(0.1)
-    for greenlet in [*deleting, hiding]:
+    for greenlet in [*deleting, changing]:
         with pytest.raises(QueueError, match="stopped before SQS confirmed it"):
             greenlet.get(timeout=30)
     assert [False] * 25 == [message.deleted for message in messages]

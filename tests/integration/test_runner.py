@@ -15,6 +15,7 @@ import psutil
 import pytest
 from gevent import subprocess as gevent_subprocess
 from gevent.pool import Pool
+from structlog.testing import capture_logs
 
 from sqsjkr_gevent import threads as threads_module
 from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted
@@ -375,6 +376,26 @@ def test_a_kill_finds_what_left_the_process_group(marked, escape):
     process.kill("timeout")
     assert "timeout" == process.wait().killed
     assert [] == with_mark(env)
+
+
+def test_what_not_even_sigkill_ends_is_told_and_keeps_nobody_waiting(marked, monkeypatch):
+    """It waits for a device or a dead mount; a stop, or the lock's next holder, must go on."""
+    runner, env = marked
+    process = runner.start("setsid -f sleep 301 >/dev/null 2>&1; sleep 302", env)
+    [stuck] = eventually(lambda: [pid for pid in with_mark(env) if os.getpgid(pid) != process.pid])
+    kill = os.kill
+    monkeypatch.setattr(process_module, "_VANISH", 0.2)
+    monkeypatch.setattr(
+        process_module.os, "kill", lambda pid, number: pid == stuck or kill(pid, number)
+    )
+    with capture_logs() as lines:
+        process.kill("stop")
+        assert "stop" == process.wait().killed
+    assert [stuck] == with_mark(env)
+    assert [("processes of a killed job do not end", [stuck])] == [
+        (line["event"], line["pids"]) for line in lines
+    ]
+    kill(stuck, signal.SIGKILL)
 
 
 def test_what_left_the_group_may_end_by_itself_as_well(marked, tmp_path):

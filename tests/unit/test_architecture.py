@@ -12,6 +12,7 @@ import sqsjkr_gevent
 
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = Path(sqsjkr_gevent.__file__).parent
+RELIABILITY = "docs/reliability.md"
 ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
 
 
@@ -77,3 +78,16 @@ def test_what_a_room_exports_is_imported_from_the_room():
         if name in faces.get(room, ())
     ]
     assert [] == around
+
+
+def test_every_test_that_a_guarantee_names_is_there():
+    """A guarantee whose test has another name by now is one that nobody can check."""
+    files = {path.name: path.read_text("utf-8") for path in (REPOSITORY / "tests").rglob("*.py")}
+    cited = re.findall(r"`(?:tests/\w+/)?(?:(test_\w+\.py)(?:::)?)?(test_\w+)?`", text(RELIABILITY))
+    file, missing = "", []
+    for name, test in cited:
+        file = name or file
+        if file not in files or (test and f"def {test}(" not in files[file]):
+            missing.append(f"{file}::{test}")
+    assert len(cited) > 50
+    assert [] == missing

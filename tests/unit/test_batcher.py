@@ -132,7 +132,7 @@ def test_only_entries_answered_with_again_are_repeated(batcher, calls):
 
 
 def test_a_call_that_fails_is_repeated_whole_before_what_came_later(batcher, calls):
-    """In its order, so that a message is not hidden before it was shown."""
+    """In its order, so that a message does not become invisible before it was visible."""
 
     def answer(entries: Sequence[int]) -> Answers:
         if len(calls.batches) < 3:

@@ -67,7 +67,7 @@ def test_a_new_health_is_starting() -> None:
 
 def test_all_is_well_while_receives_succeed(scene: Scene) -> None:
     """The details say when the last one did, and how late the heartbeat is."""
-    scene.health.receiving(wanted=True)
+    scene.health.set_receiving(wanted=True)
     for _ in range(100):
         scene.after(20).call("sqs.receive_message")
     scene.after(3.25, beat=False)
@@ -97,7 +97,7 @@ def test_a_heartbeat_that_lags_is_a_problem(scene: Scene) -> None:
 
 def test_no_receive_for_too_long_is_a_problem_while_places_are_free(scene: Scene) -> None:
     """Counted from the last success."""
-    scene.health.receiving(wanted=True)
+    scene.health.set_receiving(wanted=True)
     scene.call("sqs.receive_message").after(50)
     assert [] == scene.problems
     scene.after(1)
@@ -109,7 +109,7 @@ def test_no_receive_for_too_long_is_a_problem_while_places_are_free(scene: Scene
 def test_the_first_receive_may_take_as_long_as_any(scene: Scene) -> None:
     """Counted from when it was wanted."""
     scene.after(1000)
-    scene.health.receiving(wanted=True)
+    scene.health.set_receiving(wanted=True)
     scene.after(50)
     assert [] == scene.problems
     scene.after(1)
@@ -118,14 +118,14 @@ def test_the_first_receive_may_take_as_long_as_any(scene: Scene) -> None:
 
 def test_a_full_kicker_need_not_receive(scene: Scene) -> None:
     """However long its jobs run; the wait begins when places are free again."""
-    scene.health.receiving(wanted=True)
+    scene.health.set_receiving(wanted=True)
     scene.call("sqs.receive_message")
-    scene.health.receiving(wanted=False)
+    scene.health.set_receiving(wanted=False)
     scene.after(10_000)
     assert [] == scene.problems
-    scene.health.receiving(wanted=True)
+    scene.health.set_receiving(wanted=True)
     scene.after(50)
-    scene.health.receiving(wanted=True)
+    scene.health.set_receiving(wanted=True)
     assert [] == scene.problems
     scene.after(1)
     assert ["no receive has succeeded for 51 s"] == scene.problems
@@ -182,7 +182,7 @@ def test_a_service_that_answers_again_is_forgiven_all_its_operations(scene: Scen
 
 def test_every_problem_is_told(scene: Scene) -> None:
     """Not only the first."""
-    scene.health.receiving(wanted=True)
+    scene.health.set_receiving(wanted=True)
     scene.call("dynamodb.update_item", "down").after(51, beat=False)
     scene.health.state = "draining"
     assert [

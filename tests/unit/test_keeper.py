@@ -211,7 +211,7 @@ def test_release_ends_the_care(scene: Scene) -> None:
 
 
 def test_release_waits_for_a_renewal_under_way(scene: Scene) -> None:
-    """So that no late renewal hides a message again that was given back."""
+    """So that no late renewal makes a message invisible again that was given back."""
     lease = scene.keep()
     scene.gate.clear()
     scene.at(10.0)

@@ -1,7 +1,10 @@
 """The log, written to what cannot be written to: a full disk, a reader that stalls or has gone."""
 
+import fcntl
 import json
 import os
+import subprocess
+import sys
 
 import gevent
 import pytest
@@ -62,6 +65,38 @@ def test_lines_come_out_whole_and_in_their_order(pipe):
     eventually(all_of_it)
     assert [*lines[:-1], "\\udc80"] == text.splitlines()
     assert (True, 0) == (writer.flush(10), writer.dropped)
+
+
+#: A process that writes many lines at once, and says so by a file.
+MANY = """
+import sys
+from pathlib import Path
+from sqsjkr_gevent.log.writer import LogWriter
+
+writer = LogWriter(1, str)
+for number in range(3000):
+    writer.write(f"{sys.argv[1]} {number} " + "x" * 100)
+Path(sys.argv[1]).touch()
+assert writer.flush(60)
+"""
+
+
+def test_lines_of_several_processes_stay_apart_in_one_pipe(pipe, tmp_path):
+    """They stuck together: a write that a pipe does not take at once lets others in between."""
+    reading, writing = pipe
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    processes = [
+        subprocess.Popen([sys.executable, "-c", MANY, name], stdout=writing, cwd=tmp_path)
+        for name in "ab"
+    ]
+    eventually(lambda: all((tmp_path / name).exists() for name in "ab"), deadline=60)
+    monkey.get_original("os", "close")(writing)
+    with os.fdopen(reading) as stream:
+        lines = stream.read().splitlines()
+    assert [0, 0] == [process.wait(60) for process in processes]
+    expected = {f"{name} {number} " + "x" * 100 for name in "ab" for number in range(3000)}
+    assert expected == set(lines)
+    assert len(expected) == len(lines)
 
 
 def test_a_full_disk_raises_nothing_and_is_told_once_there_is_room(tmp_path):

@@ -181,8 +181,12 @@ def test_a_running_jobs_message_is_deleted_before_its_twelve_hours_end(
     assert kept == len(queue.timeouts)
 
 
-def test_no_message_is_kept_invisible_beyond_its_twelve_hours(settler, queue, keeper, clock, run):
-    """SQS refuses a change of visibility past its limit."""
+@pytest.mark.parametrize("timeout", [VISIBILITY, 6 * HOUR, 12 * HOUR])
+def test_no_message_is_kept_invisible_beyond_its_twelve_hours(
+    settler, queue, keeper, clock, run, timeout
+):
+    """SQS refuses a change of visibility past its limit, however long one extension is."""
+    settler._visibility_timeout = timeout
     settler.keep(run)
     with run.running(Process()):
         end = 12 * HOUR

@@ -42,7 +42,7 @@ def command(context: click.Context, limit: int, json_: bool) -> None:
     """Show the messages of the dead-letter queue, and why they are there.
 
     SQS has no peek: each message is received, and returned at the end. This counts as a receive,
-    and meanwhile, for at most 30 seconds, the message is hidden from others.
+    and meanwhile, for at most 30 seconds, the message is invisible to others.
     """
     if context.invoked_subcommand is not None:
         return
@@ -86,7 +86,7 @@ def show(settings: Settings, id_: str, json_: bool) -> None:
 def redrive(settings: Settings, ids: tuple[str, ...], all_: bool) -> int:
     """Send the messages with these IDs to the queue again, then delete them here.
 
-    Their life_time starts anew. If the command is killed in between, a message is in both queues.
+    Their life_time starts again. If the command is killed in between, a message is in both queues.
     """
     _check_choice(ids, all_)
     queues = _find(settings)
@@ -119,7 +119,7 @@ def _find(settings: Settings) -> Queues:
 
 @contextmanager
 def _open(queues: Queues) -> Iterator[DeadLetters]:
-    """Open the dead-letter queue. Ctrl-C stops between two calls, so that no message stays hidden.
+    """Open the dead-letter queue. Ctrl-C stops between two calls and leaves no message invisible.
 
     A second Ctrl-C stops at once.
     """

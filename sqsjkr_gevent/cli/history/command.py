@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Show how jobs ended, newest first.
 
-    If [history] has a path, read that file, whether or not the kicker is running; else ask the
+    If [history] has a path, read that file, whether or not the kicker is running; otherwise ask the
     running kicker for what it has in memory.
     """
     if context.invoked_subcommand is not None:

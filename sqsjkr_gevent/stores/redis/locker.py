@@ -37,7 +37,7 @@ class RedisLocker:
         self._watch = LeaseWatch(clock)
 
     def check(self) -> None:
-        """Raises StartError where the server denies access, StoreError where it fails."""
+        """Raises StartError if the server denies access, StoreError if it fails."""
         self._server.check(f"{self._table}:check")
 
     def acquire(

@@ -1,14 +1,14 @@
-"""What happens to a key in one step: Lua scripts, each over one key.
+"""The steps of locks and jobs: Lua scripts, each over one key.
 
-Their first argument is "1" where they are run again because the answer to the first try was lost.
+Their first argument is "1" if they are run again because the answer to the first try was lost.
 Their answers begin with TAKEN, FREE or HELD.
 
-Once a script has written, Redis lets it write on although its memory is full. So those that end
-something, or keep it, first make a write that needs no memory: a full Redis refuses what is new,
-and no more. Those that take something first make the write that is refused.
+Once a script has written, Redis lets it go on writing even if its memory is full. So a script that
+ends or keeps something first makes a write that needs no memory, and one that takes something first
+makes a write that a full Redis refuses: only what is new is refused.
 """
 
-#: What was asked for is so.
+#: The caller has it, or has done what it asked for.
 TAKEN = 1
 #: Nobody has it.
 FREE = 2
@@ -17,8 +17,8 @@ HELD = 0
 
 #: The hash of a lock. Arguments: owner, event id, lease, locked_at, free_in ("": none), and the
 #: owner and version that may be taken over. Answers TAKEN and the token, or HELD and its holder.
-#: The token is by the clock of Redis where that is ahead: also after Redis lost its last writes
-#: it is higher than those that were given out. An owner that has it already gets the same token.
+#: The token is the clock of Redis if that is ahead. So even after Redis lost its last writes, it is
+#: higher than all before it. An owner that has the lock already gets the same token.
 ACQUIRE = """
 local owner, event, lease, at, free_in = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local held = redis.call('HMGET', KEYS[1], 'owner', 'version', 'lease', 'free_in', 'token')
@@ -53,7 +53,7 @@ return {1}
 """
 
 #: The hash of a lock. Arguments: owner, version ("": any), milliseconds to keep its token.
-#: Answers TAKEN where it was freed, FREE, or HELD.
+#: Answers TAKEN if it was freed, FREE, or HELD.
 RELEASE = """
 local held = redis.call('HMGET', KEYS[1], 'owner', 'version')
 if not held[1] then
@@ -67,7 +67,7 @@ return {1}
 """
 
 #: The hash of a job. Arguments: owner, lease, milliseconds to keep it, and the owner and version
-#: that may be taken over. Answers TAKEN; HELD and the owner, version and lease; HELD alone where
+#: that may be taken over. Answers TAKEN; HELD and the owner, version and lease; HELD alone if
 #: the job is done.
 CLAIM = """
 local held = redis.call('HMGET', KEYS[1], 'owner', 'version', 'lease', 'status')
@@ -94,7 +94,7 @@ return {1}
 """
 
 #: The hash of a job. Arguments: owner, milliseconds to keep it. Answers TAKEN or HELD. A job that
-#: Redis knows nothing of any more was run all the same.
+#: Redis no longer knows was run all the same.
 DONE = """
 local owner = redis.call('HGET', KEYS[1], 'owner')
 if owner and owner ~= ARGV[2] then return {0} end
@@ -104,7 +104,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return {1}
 """
 
-#: The hash of a job. Arguments: owner, version ("": any). Answers TAKEN where it is forgotten,
+#: The hash of a job. Arguments: owner, version ("": any). Answers TAKEN if it is forgotten,
 #: FREE or HELD.
 FORGET = """
 local held = redis.call('HMGET', KEYS[1], 'owner', 'version')
@@ -117,7 +117,7 @@ redis.call('DEL', KEYS[1])
 return {1}
 """
 
-#: A key that nobody uses. Whether Redis takes writes; after it, nothing is changed.
+#: A key that nobody uses. Fails if Redis takes no writes; leaves nothing changed.
 TRY = """
 redis.call('HSET', KEYS[1], 'tried', '1')
 redis.call('DEL', KEYS[1])

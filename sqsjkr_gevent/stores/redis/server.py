@@ -1,4 +1,4 @@
-"""A Redis server as scripts over one key: connections, tries, and what errors become."""
+"""Runs scripts on a Redis server: its connections, retries and errors."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 #: Seconds to connect, to wait for an answer, and to wait for a free connection.
 TIMEOUT = 5.0
 
-#: A call that failed within this many seconds is tried once more. That covers a connection that
-#: was cut while nobody used it, and bounds a call to about 10 seconds.
+#: A call that fails within this many seconds is tried once more. That covers a connection that was
+#: cut while it was idle, and limits a call to about 10 seconds.
 RETRY_WITHIN = 6.0
 
-#: Renewals at a time, beside the other calls, for which they do not wait.
+#: Renewals at a time. They do not wait for other calls.
 URGENT_CONNECTIONS = 32
 
-#: Keys that one SCAN looks at.
+#: Keys that one SCAN examines.
 PAGE = 500
 
-#: What redis-py raises where no answer came.
+#: What redis-py raises if no answer came.
 _UNHEARD = (exceptions.ConnectionError, exceptions.TimeoutError, OSError)
 
-#: What is in the text of an error that goes away only by another config.
+#: Parts of the texts of errors that only another config can cure.
 _FOR_GOOD = (
     "ACL failure in script",  # Redis 7.2 and newer
     "user executing the script can't",  # before
@@ -46,8 +46,8 @@ T = TypeVar("T")
 class Server:
     """A Redis server. All methods raise StoreError.
 
-    url: of `[redis]`. connections: most calls at a time, besides URGENT_CONNECTIONS renewals.
-    observe: called with the operation and the error of each call.
+    url: of `[redis]`. connections: the maximum of calls at a time, not counting
+    URGENT_CONNECTIONS renewals. observe: called with the operation and the error of each call.
     Raises ConfigError for a URL with an option that redis-py does not know.
     """
 
@@ -84,7 +84,7 @@ class Server:
     ) -> list[Any]:
         """Run a script of `scripts` over a key; answers its answer.
 
-        urgent: whether it goes before others where calls have to wait, as a renewal does.
+        urgent: whether it goes ahead of waiting calls, as a renewal does.
         """
         run = self._scripts.get(script)
         if run is None:
@@ -97,14 +97,14 @@ class Server:
         return self._call(operation, call, urgent=urgent)
 
     def read(self, key: str) -> dict[str, str]:
-        """The hash of a key, empty where there is none."""
+        """The hash of a key; empty if there is none."""
         found: Any = self._call("read", lambda _: self._redis.hgetall(key))
         return dict(found)
 
     def scan(self, prefix: str) -> Iterator[tuple[str, dict[str, str]]]:
         """All hashes whose key begins so, each with the rest of its key; in no order.
 
-        Raises StartError as well, where that is denied.
+        Also raises StartError if that is denied.
         """
         pattern = "".join(f"\\{one}" if one in "*?[]\\" else one for one in prefix) + "*"
         seen: set[str] = set()
@@ -129,13 +129,13 @@ class Server:
     def check(self, key: str) -> None:
         """Try to write to a key that nobody uses.
 
-        Raises StartError where access is denied, or there is no such database.
+        Raises StartError if access is denied or there is no such database.
         """
         run = self._redis.register_script(scripts.TRY)
         self._start("check", lambda _: run(keys=[key], args=[]))
 
     def version(self) -> str:
-        """The server's version; empty where this user may not ask for it.
+        """The server's version; empty if this user may not query it.
 
         Raises StartError, as check does.
         """

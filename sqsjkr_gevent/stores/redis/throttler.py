@@ -46,7 +46,7 @@ class RedisThrottler:
         self._watch = LeaseWatch(clock)
 
     def check(self) -> None:
-        """Raises StartError where the server denies access, StoreError where it fails."""
+        """Raises StartError if the server denies access, StoreError if it fails."""
         self._server.check(f"{self._table}:check")
 
     def claim(self, job_id: str, *, owner: str) -> str | None:
@@ -75,7 +75,7 @@ class RedisThrottler:
         return holder
 
     def _refusal(self, job_id: str, answer: list[Any]) -> JobInProgress:
-        """Why it is refused. Raises DuplicatedMessage where it is done."""
+        """Why it is refused. Raises DuplicatedMessage if it is done."""
         if not answer:
             self._watch.forget(job_id)
             raise DuplicatedMessage(f"job {job_id} is done")
@@ -93,7 +93,7 @@ class RedisThrottler:
         )
 
     def done(self, job_id: str, owner: str) -> None:
-        """Mark the job as done. Raises LeaseLost where another has it by now."""
+        """Mark the job as done. Raises LeaseLost if another run has it now."""
         self._change("done", scripts.DONE, job_id, owner, self._done_for)
 
     def release(self, job_id: str, owner: str) -> None:
