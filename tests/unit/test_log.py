@@ -1,11 +1,9 @@
 """The log, written to what cannot be written to: a full disk, a reader that stalls or has gone."""
 
-import json
 import os
 
 import gevent
 import pytest
-import structlog
 from gevent import monkey
 
 from sqsjkr_gevent.log import setup as logs
@@ -151,31 +149,6 @@ def test_a_line_that_was_cut_is_not_stuck_to_the_next_one(pipe, monkeypatch):
     writer.write("next")
     assert writer.flush(10)
     assert ["abc", "1 missing", "next"] == read(reading).splitlines()
-
-
-def test_a_logger_raises_nothing_whatever_structlog_is_made_to_do():
-    """As in a program that has a log of its own."""
-
-    def fail(*arguments):
-        raise OSError(28, "No space left on device")
-
-    before = structlog.get_config()
-    structlog.configure(processors=[fail], cache_logger_on_first_use=False)
-    try:
-        log = logs.get_logger("x")
-        for tell in (log.debug, log.info, log.warning, log.error, log.exception):
-            assert None is tell("event", field=1)
-    finally:
-        structlog.configure(**before)
-
-
-@pytest.mark.parametrize(("form", "count"), [("json", 3), ("text", 3)])
-def test_the_line_about_missing_lines_has_the_form_of_the_others(form, count):
-    """Whoever reads JSON reads nothing else."""
-    line = {"json": logs._dropped_as_json, "text": logs._dropped_as_text}[form](count)
-    if form == "json":
-        assert (3, "warning") == (json.loads(line)["count"], json.loads(line)["level"])
-    assert "lines of the log were dropped" in line
 
 
 def test_others_write_to_the_log_in_whole_lines(pipe):
