@@ -62,6 +62,34 @@ def test_lines_come_out_whole_and_in_their_order(pipe):
     assert (True, 0) == (writer.flush(10), writer.dropped)
 
 
+def test_a_line_is_written_at_once_and_those_of_the_next_moment_together(pipe, monkeypatch):
+    """A wake of the thread for each line would cost the jobs more than all lines do."""
+    reading, writing = pipe
+    writes, end_of_pause = module._write, monkey.get_original("queue", "SimpleQueue")()
+    done: list[str] = []
+
+    def write(fd, data):
+        done.append(f"{data.count(10)} written")
+        return writes(fd, data)
+
+    def pause(seconds):
+        done.append("pause")
+        end_of_pause.get()
+
+    monkeypatch.setattr(module, "_write", write)
+    monkeypatch.setattr(module, "_sleep", pause)
+    writer = LogWriter(writing, told)
+    writer.write("first")
+    eventually(lambda: ["1 written", "pause"] == done)
+    for number in range(10):
+        writer.write(f"{number}")
+    end_of_pause.put(None)
+    eventually(lambda: ["1 written", "pause", "10 written", "pause"] == done)
+    assert ["first", *map(str, range(10))] == read(reading).splitlines()
+    monkeypatch.undo()
+    end_of_pause.put(None)
+
+
 def test_a_full_disk_raises_nothing_and_is_told_once_there_is_room(tmp_path):
     """/dev/full is the kernel's own full disk."""
     full = os.open("/dev/full", os.O_WRONLY)
