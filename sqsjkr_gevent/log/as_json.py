@@ -19,7 +19,7 @@ def with_json() -> Encode:
 
 def with_orjson() -> Encode:
     """Encodes a value with orjson, which is faster. Raises ImportError."""
-    import orjson  # noqa: PLC0415  (the line is the same without it)
+    import orjson  # noqa: PLC0415  (a line means the same without it)
 
     dumps = orjson.dumps
     # Objects are shown by their repr, which can leave out a secret.

@@ -181,7 +181,7 @@ def test_the_colour_says_how_severe_it_is(level, code):
 
 
 def test_a_line_of_json_has_the_fields_first_then_the_event(encoder):
-    """The bytes are the same with both encoders: some users search them by grep."""
+    """In the same bytes with both encoders, but for lists: some users search them by grep."""
     fields = {"command": "echo 'hi' \"\n\u3042", "pid": 7, "seconds": 0.25, "list": ["a", 1, None]}
     line = as_json.render(AT, "info", "job started", fields, None)
     expected = (
