@@ -49,7 +49,6 @@ setup(
         "flask>=3",
         "toml>=0.10.2",
         "click>=8.1",
-        "structlog>=24",
         "rich>=13",
         "prometheus_client>=0.21",
     ],

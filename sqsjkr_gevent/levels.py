@@ -1,4 +1,4 @@
-"""The log levels of the config. Apart from the log, so that gunicorn's master can import them."""
+"""The log levels of the config."""
 
 import logging
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from importlib import import_module
+from types import ModuleType
 from typing import Any
 
+_orjson: ModuleType | None
 try:
-    _orjson: Any = import_module("orjson")
+    import orjson as _orjson
 except ImportError:  # It has no wheel for this platform.
     _orjson = None
 

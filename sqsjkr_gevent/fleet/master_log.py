@@ -1,11 +1,10 @@
-"""gunicorn's log lines, in the format of the kickers' lines.
+"""gunicorn's log lines, rendered as the kickers' lines are.
 
 The threads that write them must never block: the master's, which replaces workers, and a worker's
 hub. So each line is a single write, made only if it cannot block. Otherwise the line is dropped,
 and the next line says how many were dropped.
 """
 
-import json
 import logging
 import os
 import stat
@@ -14,11 +13,12 @@ import sys
 # Unpatched, as imported in the master: these calls never go through a worker's hub.
 from _socket import MSG_DONTWAIT
 from _socket import socket as _socket  # socket.socket would be gevent's after patching
-from datetime import datetime, timezone
 from os import close as _close
 from os import write as _write
 from select import POLLOUT
 from select import poll as _poll
+
+from ..log import as_json, as_text
 
 #: Bytes that a writable pipe takes without blocking: PIPE_BUF in pipe(7).
 _AT_ONCE = 4096
@@ -35,16 +35,12 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, followed by the traceback if there is one."""
-        at = datetime.fromtimestamp(record.created, timezone.utc)
-        time = at.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        level = record.levelname.lower()
-        text = record.getMessage()
-        if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+        at, level = int(record.created * 1e9), record.levelname.lower()
+        event = record.getMessage()
+        error = record.exc_info[1] if record.exc_info else None
         if self._form == "json":
-            line = {"event": text, "logger": record.name, "level": level, "timestamp": time}
-            return json.dumps(line, ensure_ascii=False)
-        return f"{time} [{level:<9}] {text}"
+            return as_json.render(at, level, event, {"logger": record.name}, error)
+        return as_text.render(at, level, event, {}, error)
 
 
 class Handler(logging.Handler):

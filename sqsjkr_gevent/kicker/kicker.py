@@ -103,8 +103,9 @@ class Kicker:
     ) -> None:
         """Run until stop() or a signal, and return once drained.
 
-        log_level: debug, info, warn or error configures the log; None leaves it as it is
-        (structlog's own default writes every line to standard output).
+        log_level: debug, info, warn or error writes lines of that level and above to standard
+        error, in the form of [log]. None leaves the log to Python's `logging`, whose loggers
+        `sqsjkr_gevent...` get each event; by default it shows only warnings and errors.
         handle_signals: only for a kicker that has its process to itself, in the main thread.
         serve_stats: false if create_app(kicker) is served in another way.
         Raises StartError if the queue or a table is missing or denied, ConfigError, or what ended

@@ -1,5 +1,6 @@
 """The log. Logging neither raises nor blocks."""
 
-from .setup import Logger, configure, finalize, get_logger
+from .logger import Logger, get_logger
+from .setup import configure, finalize
 
 __all__ = ["Logger", "configure", "finalize", "get_logger"]

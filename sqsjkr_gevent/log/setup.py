@@ -2,16 +2,16 @@
 
 import atexit
 import io
-import json
 import logging
 import os
 import sys
-from datetime import datetime, timezone
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
-import structlog
-
 from ..levels import LEVELS
+from . import as_json, as_text
+from .logger import NAMES, Logger
 from .writer import LogWriter
 
 #: Above every level that is used; only for configure().
@@ -20,48 +20,9 @@ _SILENT = {"silent": logging.CRITICAL}
 #: Seconds to wait at exit for the last lines to be written.
 FLUSH_WITHIN = 1.0
 
+_Render = Callable[[int, str, str, Mapping[str, object], BaseException | None], str]
+
 _writer: LogWriter | None = None
-
-
-class Logger:
-    """Logs events with fields. Never raises: a log line must not cost a job.
-
-    It uses the current structlog configuration.
-    """
-
-    def __init__(self, name: str) -> None:
-        self._log = structlog.get_logger(name)
-
-    def debug(self, event: str, **fields: Any) -> None:
-        """Log a detail for debugging."""
-        self._log_at("debug", event, fields)
-
-    def info(self, event: str, **fields: Any) -> None:
-        """Log an expected event."""
-        self._log_at("info", event, fields)
-
-    def warning(self, event: str, **fields: Any) -> None:
-        """Log something that an operator should know."""
-        self._log_at("warning", event, fields)
-
-    def error(self, event: str, **fields: Any) -> None:
-        """Log a failure."""
-        self._log_at("error", event, fields)
-
-    def exception(self, event: str, **fields: Any) -> None:
-        """Log an unexpected failure, with the traceback of the exception being handled."""
-        self._log_at("exception", event, fields)
-
-    def _log_at(self, level: str, event: str, fields: dict[str, Any]) -> None:
-        try:
-            getattr(self._log, level)(event, **fields)
-        except Exception:  # noqa: BLE001, S110
-            pass
-
-
-def get_logger(name: str) -> Logger:
-    """The logger of a module."""
-    return Logger(name)
 
 
 def configure(level: str, form: str) -> None:
@@ -69,47 +30,58 @@ def configure(level: str, form: str) -> None:
 
     level: one of LEVELS, in any case, or `silent`. form: `text` or `json`.
     """
-    renderer: structlog.typing.Processor
-    if form == "json":
-        renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
-    else:
-        renderer = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr is not None and sys.stderr.isatty(),
-            exception_formatter=structlog.dev.plain_traceback,
-            sort_keys=False,
-            pad_event_to=0,
-        )
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            *([structlog.processors.format_exc_info] if form == "json" else []),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger((LEVELS | _SILENT)[level.lower()]),
-        logger_factory=_Lines(_make_writer(form)),
-    )
+    render = as_json.render if form == "json" else _text_renderer()
+    writer = _make_writer(render)
+    write = _print if writer is None else writer.write
+    Logger.output = _Lines((LEVELS | _SILENT)[level.lower()], render, write)
 
 
 def finalize() -> None:
-    """Make the configuration final for this process, and create each logger only once.
+    """Have all other output to standard error go through the log's writer from now on.
 
-    From then on, other output to standard error, such as tracebacks of uncaught exceptions from
-    Python and gevent, goes through the log's writer.
+    For example tracebacks of uncaught exceptions from Python and gevent.
     """
-    structlog.configure(cache_logger_on_first_use=True)
     if _writer is not None:
         sys.stderr = _Stream(_writer)
 
 
-def _make_writer(form: str) -> LogWriter | None:
+class _Lines:
+    """An output that renders each event and writes the line."""
+
+    def __init__(self, level: int, render: _Render, write: Callable[[str], object]) -> None:
+        self.level = level
+        self._render = render
+        self._write = write
+
+    def tell(
+        self,
+        name: str,
+        level: int,
+        event: str,
+        fields: dict[str, Any],
+        error: BaseException | None,
+    ) -> None:
+        """See Output. The name is not in the line."""
+        self._write(self._render(time.time_ns(), NAMES[level], event, fields, error))
+
+
+def _text_renderer() -> _Render:
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return as_text.render_coloured if is_terminal else as_text.render
+
+
+def _make_writer(render: _Render) -> LogWriter | None:
     """The process's writer to its standard error; None if there is no such descriptor."""
     global _writer  # noqa: PLW0603  (a process has one standard error)
     try:
         fd = sys.stderr.fileno()
     except (AttributeError, OSError, ValueError):
         return None  # For example in a test that captures it.
-    format_dropped = _dropped_as_json if form == "json" else _dropped_as_text
+
+    def format_dropped(count: int) -> str:
+        event = "lines of the log were dropped"
+        return render(time.time_ns(), "warning", event, {"count": count}, None)
+
     if _writer is None:
         atexit.register(_flush)
     if _writer is None or _writer.fd != fd:
@@ -121,35 +93,6 @@ def _make_writer(form: str) -> LogWriter | None:
 def _flush() -> None:
     if _writer is not None:
         _writer.flush(FLUSH_WITHIN)
-
-
-def _dropped_as_json(count: int) -> str:
-    line = {"count": count, "event": "lines of the log were dropped", "level": "warning"}
-    return json.dumps(line | {"timestamp": _now()})
-
-
-def _dropped_as_text(count: int) -> str:
-    return f"{_now()} [warning  ] lines of the log were dropped count={count}"
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-class _Lines:
-    """The structlog output of every logger; also the factory of itself."""
-
-    def __init__(self, writer: LogWriter | None) -> None:
-        self._write = _print if writer is None else writer.write
-
-    def __call__(self, *_: Any) -> "_Lines":
-        return self
-
-    def msg(self, line: str) -> None:
-        """Write the line."""
-        self._write(line)
-
-    debug = info = warning = error = critical = exception = msg
 
 
 def _print(line: str) -> None:

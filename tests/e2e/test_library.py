@@ -237,6 +237,52 @@ print(sorted({"gevent", "boto3", "botocore", "ssl", "flask"} & sys.modules.keys(
     assert ["[]"] == lines(run(program, head=""))
 
 
+def test_a_kicker_loads_no_tables_and_colours(run):
+    """They are for commands that people read, and took a tenth of an idle kicker's memory."""
+    program = """
+import sys
+import sqsjkr_gevent.__main__
+from sqsjkr_gevent import Config, Kicker
+from sqsjkr_gevent.log import configure
+configure("info", "text")
+Kicker(Config.new(account_id="123456789012", region="us-east-1", queue_name="q"))
+print(sorted({"rich", "pygments", "asyncio"} & sys.modules.keys()))
+"""
+    assert ["[]"] == lines(run(program, head=""))
+
+
+def test_without_a_log_of_its_own_a_kicker_logs_to_that_of_the_program(queue, run):
+    """The program's handlers, levels and formats decide, by the names of the loggers."""
+    job_id = queue.send({"command": "true", "event_id": "nightly"})
+    program = """
+import logging
+logging.basicConfig(level="INFO", stream=sys.stdout, format="%(name)s|%(message)s|%(filename)s")
+kicker = Kicker(conf(sys.argv[1], locker_backend="none", throttler_backend="none"))
+gevent.spawn(stop_after, kicker, 1)
+kicker.run()
+"""
+    [started] = [line for line in lines(run(program, queue.name)) if "job started" in line]
+    name, text, file = started.split("|")
+    assert ("sqsjkr_gevent.worker.executor", "executor.py") == (name, file)
+    assert text.startswith("job started command=true pid=")
+    assert text.endswith(f" job_id={job_id} event_id=nightly")
+
+
+def test_a_program_without_a_log_sees_only_warnings(queue, run):
+    """That is what Python's logging does by itself."""
+    queue.send({"command": "true"})
+    program = """
+kicker = Kicker(conf(sys.argv[1], locker_backend="none", throttler_backend="none",
+                     stats_host="0.0.0.0"))
+gevent.spawn(stop_after, kicker, 1)
+kicker.run()
+"""
+    done = run(program, queue.name)
+    assert [] == lines(done)
+    assert done.stderr.startswith("anyone who reaches this host can read commands and outputs")
+    assert 1 == len(done.stderr.splitlines())
+
+
 def test_an_editor_sees_the_public_names():
     """All of them are there, and importable, with what a Kicker takes in place of its own parts."""
     names = {"AlreadyLocked", "Config", "ConfigError", "DuplicatedMessage", "History", "Holder"}

@@ -10,9 +10,9 @@ from typing import Any
 
 import gevent
 import pytest
-import structlog
 from botocore.exceptions import ClientError
 
+from captured import captured
 from proxy import Proxy
 from servers import Aws, connect, create_queue, start_ministack
 from servers import Queue as ServerQueue
@@ -438,11 +438,11 @@ def test_a_message_at_the_size_limit_becomes_a_dead_letter_as_it_was(aws, queue,
     # SQS counts the attributes; the server does not.
     refuse(one, lambda asked: len(asked["MessageBody"] + str(asked["MessageAttributes"])) > 1100)
     [message] = one.receive(1)
-    with structlog.testing.capture_logs() as logged:
+    with captured() as logged:
         assert one.queue.dead_letter(message, "the reason why")
     [dead] = eventually(queue.dead_letters.receive)
     assert ("x" * 1000, {"n"}) == (dead["Body"], set(dead["MessageAttributes"]))
-    [line] = [line for line in logged if line["log_level"] == "error"]
+    [line] = [line for line in logged if line["level"] == "error"]
     assert ("the reason why", message.id) == (line["reason"], line["job_id"])
 
 

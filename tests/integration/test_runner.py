@@ -15,8 +15,8 @@ import psutil
 import pytest
 from gevent import subprocess as gevent_subprocess
 from gevent.pool import Pool
-from structlog.testing import capture_logs
 
+from captured import captured
 from sqsjkr_gevent import threads as threads_module
 from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted
 from sqsjkr_gevent.process import Exit, Runner, watcher
@@ -388,7 +388,7 @@ def test_what_not_even_sigkill_ends_is_told_and_keeps_nobody_waiting(marked, mon
     monkeypatch.setattr(
         process_module.os, "kill", lambda pid, number: pid == stuck or kill(pid, number)
     )
-    with capture_logs() as lines:
+    with captured() as lines:
         process.kill("stop")
         assert "stop" == process.wait().killed
     assert [stuck] == with_mark(env)

@@ -1,14 +1,12 @@
 """The log, written to what cannot be written to: a full disk, a reader that stalls or has gone."""
 
 import fcntl
-import json
 import os
 import subprocess
 import sys
 
 import gevent
 import pytest
-import structlog
 from gevent import monkey
 
 from sqsjkr_gevent.log import setup as logs
@@ -99,6 +97,34 @@ def test_lines_of_several_processes_stay_apart_in_one_pipe(pipe, tmp_path):
     assert len(expected) == len(lines)
 
 
+def test_a_line_is_written_at_once_and_those_of_the_next_moment_together(pipe, monkeypatch):
+    """A wake of the thread for each line would cost the jobs more than all lines do."""
+    reading, writing = pipe
+    writes, end_of_pause = module._write, monkey.get_original("queue", "SimpleQueue")()
+    done: list[str] = []
+
+    def write(fd, data):
+        done.append(f"{data.count(10)} written")
+        return writes(fd, data)
+
+    def pause(seconds):
+        done.append("pause")
+        end_of_pause.get()
+
+    monkeypatch.setattr(module, "_write", write)
+    monkeypatch.setattr(module, "_sleep", pause)
+    writer = LogWriter(writing, told)
+    writer.write("first")
+    eventually(lambda: ["1 written", "pause"] == done)
+    for number in range(10):
+        writer.write(f"{number}")
+    end_of_pause.put(None)
+    eventually(lambda: ["1 written", "pause", "10 written", "pause"] == done)
+    assert ["first", *map(str, range(10))] == read(reading).splitlines()
+    monkeypatch.undo()
+    end_of_pause.put(None)
+
+
 def test_a_full_disk_raises_nothing_and_is_told_once_there_is_room(tmp_path):
     """/dev/full is the kernel's own full disk."""
     full = os.open("/dev/full", os.O_WRONLY)
@@ -186,31 +212,6 @@ def test_a_line_that_was_cut_is_not_stuck_to_the_next_one(pipe, monkeypatch):
     writer.write("next")
     assert writer.flush(10)
     assert ["abc", "1 missing", "next"] == read(reading).splitlines()
-
-
-def test_a_logger_raises_nothing_whatever_structlog_is_made_to_do():
-    """As in a program that has a log of its own."""
-
-    def fail(*arguments):
-        raise OSError(28, "No space left on device")
-
-    before = structlog.get_config()
-    structlog.configure(processors=[fail], cache_logger_on_first_use=False)
-    try:
-        log = logs.get_logger("x")
-        for tell in (log.debug, log.info, log.warning, log.error, log.exception):
-            assert None is tell("event", field=1)
-    finally:
-        structlog.configure(**before)
-
-
-@pytest.mark.parametrize(("form", "count"), [("json", 3), ("text", 3)])
-def test_the_line_about_missing_lines_has_the_form_of_the_others(form, count):
-    """Whoever reads JSON reads nothing else."""
-    line = {"json": logs._dropped_as_json, "text": logs._dropped_as_text}[form](count)
-    if form == "json":
-        assert (3, "warning") == (json.loads(line)["count"], json.loads(line)["level"])
-    assert "lines of the log were dropped" in line
 
 
 def test_others_write_to_the_log_in_whole_lines(pipe):

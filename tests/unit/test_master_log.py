@@ -1,11 +1,13 @@
 """gunicorn's lines: one write each, and neither a wait nor an error where none can be written."""
 
 import io
+import json
 import logging
 import os
 import select
 import socket
 import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
@@ -108,3 +110,43 @@ def test_a_long_line_is_cut_for_a_pipe_and_whole_in_a_file(to, tmp_path):
     assert (tmp_path / "log").read_text().endswith("x" * 10_000 + "\n")
     for fd in (reading, writing, file):
         os.close(fd)
+
+
+def record(text: str, *arguments: object, error: Exception | None = None) -> logging.LogRecord:
+    """What gunicorn logs at 1970-01-01T00:00:01.5Z."""
+    info = error and (type(error), error, None)
+    made = logging.LogRecord("gunicorn.error", logging.INFO, "f", 1, text, arguments, info)
+    made.created = 1.5
+    return made
+
+
+def test_a_line_of_gunicorn_looks_like_a_line_of_a_kicker():
+    """They come out of one standard error, and one program reads them."""
+    assert (
+        "1970-01-01T00:00:01.500000Z [info     ] Booting worker with pid: 7\nKeyError: 'why'"
+        == Lines("text").format(record("Booting worker with pid: %s", 7, error=KeyError("why")))
+    )
+    line = Lines("json").format(record("Booting worker with pid: %s", 7, error=KeyError("why")))
+    assert {
+        "logger": "gunicorn.error",
+        "event": "Booting worker with pid: 7",
+        "level": "info",
+        "timestamp": "1970-01-01T00:00:01.500000Z",
+        "exception": "KeyError: 'why'",
+    } == json.loads(line)
+
+
+def test_a_line_of_gunicorn_does_not_control_the_terminal():
+    """It may have text of a request."""
+    assert Lines("text").format(record("Invalid request: %s", "\x1b[2J")).endswith(r"\x1b[2J")
+
+
+def test_the_master_loads_nothing_that_gevent_would_have_to_patch_first():
+    """It is not patched, but the workers that it forks will be."""
+    program = (
+        "import sys, sqsjkr_gevent.fleet.master_log as log\n"
+        "log.Lines('json')\n"
+        "print(sorted({'ssl', 'urllib3', 'boto3'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ("[]\n", "") == (done.stdout, done.stderr)
