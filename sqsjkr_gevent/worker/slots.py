@@ -30,11 +30,17 @@ class Slots:
 
     @contextmanager
     def occupied(self, run: Run) -> Iterator[None]:
-        """Occupy a slot for the block, waiting for one. Raises OverLifeTime or Stopping."""
+        """Occupy a slot for the block, waiting for one. Raises OverLifeTime or Stopping.
+
+        The permit goes with the slot: what follows, as a call that releases a lock, needs neither.
+        """
         me: Any = gevent.getcurrent()
+        run.permit.at_slot()
         with self._room.waiting(run.life_left()):
             self._pool.add(me)
         try:
+            run.permit.in_slot()
             yield
         finally:
             self._pool.discard(me)
+            run.permit.give()
