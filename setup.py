@@ -43,7 +43,7 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         "gevent>=25.4.1",
-        "boto3>=1.40",
+        "botocore>=1.40",
         "geventhttpclient>=2.6; python_version >= '3.11'",
         "gunicorn[gevent]>=23",
         "flask>=3",
@@ -65,6 +65,7 @@ setup(
             "hypothesis>=6.100",
             "redis>=5.0.7",
             "psutil>=5.9",
+            "boto3>=1.40",
             "cryptography>=42",
             "selenium>=4.20",
             "jsonschema>=4.20",

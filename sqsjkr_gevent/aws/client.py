@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-import boto3.session
+import botocore.session
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound
 from botocore.utils import get_environ_proxies
@@ -79,18 +79,23 @@ WRONG_SHAPE = "ValidationException"
 #: What botocore raises for a failed call.
 CallError = (ClientError, BotoCoreError)
 
-#: What make_session returns; an alias, so that other modules need not import boto3.
-Session: TypeAlias = boto3.session.Session
+#: What make_session returns; an alias, so that other modules need not import botocore.
+Session: TypeAlias = botocore.session.Session
 
 Observer = Callable[[str, "Exception | None"], None]
 
 
 def make_session(account: AccountSection) -> Session:
     """A session with the account's profile. Raises ConfigError if the profile does not exist."""
+    session = Session()
+    if account.profile is not None:
+        session.set_config_variable("profile", account.profile)
+    session.set_config_variable("region", account.region)
     try:
-        return Session(profile_name=account.profile, region_name=account.region)
+        session.get_scoped_config()
     except ProfileNotFound as error:
         raise ConfigError(f"account.profile: {error}; see `aws configure list-profiles`") from error
+    return session
 
 
 class BrokenAnswer(BotoCoreError):
@@ -136,7 +141,7 @@ class Client:
         connections += URGENT_CONNECTIONS
         self._observe = observe
         self._pace = pace or Pace()
-        self._client: Any = session.client(  # type: ignore[call-overload]  # the stubs know only literal names
+        self._client: Any = session.create_client(
             service,
             endpoint_url=account.endpoint_url or None,
             config=BotoConfig(
@@ -150,7 +155,7 @@ class Client:
             ),
         )
 
-        events = self._client.meta.events
+        events: Any = self._client.meta.events
         events.register("before-send", self._pace.before_send)
         events.register("response-received", self._on_response)
         if LeanTransport is not None and may_be_lean(
@@ -229,7 +234,7 @@ def may_be_lean(endpoint_url: str, ca_bundle: str | None) -> bool:
 
 
 def _ca_bundle(session: Session) -> str | None:
-    bundle: str | None = session._session.get_config_variable("ca_bundle")  # noqa: SLF001
+    bundle: str | None = session.get_config_variable("ca_bundle")
     return bundle
 
 

@@ -36,7 +36,7 @@ COMMANDS = {
 
 
 class LazyGroup(click.Group):
-    """Imports a subcommand when it is used, so that `--help` does not import boto3.
+    """Imports a subcommand when it is used, so that `--help` does not import botocore.
 
     It accepts sqsjkr's one-dash options, also when a shell completes a command line.
     """

@@ -182,8 +182,8 @@ class Run:
             self.process.kill(LEASE_LOST, grace=self._seconds_left / 2)
 
 
-class _Running(AbstractContextManager[None]):
-    """A class, since a generator would take six times its memory."""
+class _Running:
+    """The process of a run. A class, since a generator would take six times its memory."""
 
     __slots__ = ("_process", "_run")
 

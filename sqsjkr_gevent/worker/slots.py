@@ -35,7 +35,7 @@ class Slots:
         return _Slot(self._pool, self._room, run)
 
 
-class _Slot(AbstractContextManager[None]):
+class _Slot:
     """The slot of a job. A class, since a generator would take six times its memory."""
 
     __slots__ = ("_pool", "_room", "_run")

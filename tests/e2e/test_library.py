@@ -237,6 +237,20 @@ print(sorted({"gevent", "boto3", "botocore", "ssl", "flask"} & sys.modules.keys(
     assert ["[]"] == lines(run(program, head=""))
 
 
+def test_a_kicker_loads_nothing_that_only_other_settings_need(run):
+    """Each megabyte counts where many kickers share a small host. boto3 is botocore and 2 MB."""
+    program = """
+from gevent import monkey; monkey.patch_all()
+import sys
+from sqsjkr_gevent import Config, Kicker
+conf = Config.new(account_id="123456789012", region="us-east-1", queue_name="jobs")
+Kicker(conf)
+print(sorted({"boto3", "s3transfer", "sqlite3", "multiprocessing", "gunicorn", "redis", "moto"}
+             & sys.modules.keys()))
+"""
+    assert ["[]"] == lines(run(program, head=""))
+
+
 def test_an_editor_sees_the_public_names():
     """All of them are there, and importable, with what a Kicker takes in place of its own parts."""
     names = {"AlreadyLocked", "Config", "ConfigError", "DuplicatedMessage", "History", "Holder"}
