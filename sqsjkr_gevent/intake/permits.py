@@ -1,6 +1,5 @@
 """Permits: a message is received only for a slot that is free, or will be when it is here."""
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,25 +8,21 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from ..clock import Clock
+from .ahead import Ahead
 from .rate import Rate
 from .waiting_room import WaitingRoom
 
-#: Seconds over which completions are measured.
+#: Seconds over which the completions that people see are measured.
 _RATE_OVER = 5.0
 
 #: Messages that may wait to be settled after their jobs have ended. Beyond that, none is received.
 MAX_UNSETTLED = 1000
 
-#: A receive counts as at most this many times as long as the one before it.
-_SLOWER = 1.05
-
 
 class Permits:
     """Permits to receive messages, one for each message.
 
-    There are as many as slots. While jobs are short there are more, to prefetch as many messages as
-    jobs will end during a receive. While jobs are long nothing is prefetched, since another kicker
-    may have a free slot for it.
+    There are as many as slots. While jobs are short there are more: see Ahead.
     size: the number of slots. max_waiting: with this many jobs in the room nothing is received.
     """
 
@@ -43,13 +38,14 @@ class Permits:
         self._room = room
         self._max_waiting = max_waiting
         self._batch = 0
+        self.clock = clock
         self._taken = 0
         self._unsettled = 0
         self._turn = BoundedSemaphore()
         self._enough = 1
         self._freed = Event()
         self._completions = Rate(over=_RATE_OVER, clock=clock)
-        self._receive_time = math.inf
+        self._ahead = Ahead(size, clock)
 
     @property
     def completions_per_second(self) -> float:
@@ -59,11 +55,7 @@ class Permits:
     @property
     def ahead(self) -> int:
         """How many permits there are beyond the slots."""
-        during_a_receive = self._completions.per_second() * self._receive_time
-        if not 1 <= during_a_receive < math.inf:
-            return 0
-        # A receive starts once a whole batch of permits is free.
-        return min(self._size, int(during_a_receive) + self._batch)
+        return self._ahead.number(self._batch)
 
     @property
     def free(self) -> int:
@@ -83,11 +75,11 @@ class Permits:
 
         limit: of one receive. Returns 0 if none is free within `timeout` seconds, or once woken.
         """
-        self._batch = limit
+        self._batch = min(limit, self._size)
         with self._turn:
             self.wait(timeout)
             if self.free:
-                self._wait_for(min(limit, self._size), linger)
+                self._wait_for(self._batch, linger)
             return self.take(limit)
 
     def retake(self) -> None:
@@ -100,9 +92,17 @@ class Permits:
         if self.free >= self._enough:
             self._freed.set()
 
-    def completed(self) -> None:
-        """A job has ended: give its permit back. Its message is not settled yet."""
+    def at_slot_in(self, seconds: float) -> None:
+        """A job took this long from its receive to its slot, the waits for others left out."""
+        self._ahead.at_slot_in(seconds)
+
+    def completed(self, ran: float = 0.0) -> None:
+        """A job has ended: give its permit back. Its message is not settled yet.
+
+        ran: the seconds that it had a slot.
+        """
         self._completions.count()
+        self._ahead.ended(ran)
         self._unsettled += 1
         self.give()
 
@@ -113,8 +113,7 @@ class Permits:
 
     def received_in(self, seconds: float) -> None:
         """A receive that found messages waiting took this long."""
-        # Near the quickest ones: a slow one may have waited for its messages.
-        self._receive_time = min(seconds, self._receive_time * _SLOWER)
+        self._ahead.received_in(seconds)
 
     def wait(self, timeout: float) -> None:
         """Wait until a permit is given back, or wake(), for at most `timeout` seconds."""
@@ -132,27 +131,45 @@ class Permits:
 
 
 class Permit:
-    """The permit of one message, from its receive until its job has ended."""
+    """The permit of one message, from its receive until its job has left its slot."""
+
+    __slots__ = ("_closed", "_in_slot_at", "_is_taken", "_permits", "_since")
 
     def __init__(self, permits: Permits) -> None:
         self._permits = permits
         self._is_taken = True
         self._closed = False
+        #: The time of the receive, later by the waits for others.
+        self._since = permits.clock()
+        self._in_slot_at: float | None = None
 
     @contextmanager
     def lent(self) -> Iterator[None]:
         """Lend it out for the block."""
+        clock = self._permits.clock
+        lent_at = clock()
         self._permits.give()
         try:
             yield
         finally:
             self._permits.retake()
+            self._since += clock() - lent_at
+
+    def at_slot(self) -> None:
+        """Its job has all that it needs but a slot."""
+        self._permits.at_slot_in(self._permits.clock() - self._since)
+
+    def in_slot(self) -> None:
+        """Its job has its slot."""
+        self._in_slot_at = self._permits.clock()
 
     def give(self) -> None:
-        """Give it back, unless that was done before."""
+        """Give it back, unless that was done before: its job has left its slot, or gets none."""
         if self._is_taken:
             self._is_taken = False
-            self._permits.completed()
+            in_slot_at = self._in_slot_at
+            ran = 0.0 if in_slot_at is None else self._permits.clock() - in_slot_at
+            self._permits.completed(ran)
 
     def close(self) -> None:
         """Its message is settled, or left to come back by itself."""

@@ -1,11 +1,13 @@
 """A pool of greenlets that are reused from call to call."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import gevent
 from gevent.event import Event
 from gevent.hub import Waiter
+
+T = TypeVar("T")
 
 
 class Crew:
@@ -26,14 +28,14 @@ class Crew:
         """How many calls have not ended."""
         return self._busy
 
-    def spawn(self, call: Callable[..., None], *arguments: object) -> None:
+    def spawn(self, call: Callable[[T], None], argument: T) -> None:
         """Have the call made soon. What it raises is printed, and ends its greenlet."""
         self._busy += 1
         self._over.clear()
         if self._idle:
-            gevent.get_hub().loop.run_callback(self._idle.pop().switch, (call, arguments))
+            gevent.get_hub().loop.run_callback(self._idle.pop().switch, (call, argument))
         else:
-            gevent.spawn(self._serve, call, arguments)
+            gevent.spawn(self._serve, call, argument)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until all calls have ended, for at most `timeout` seconds."""
@@ -45,10 +47,12 @@ class Crew:
         while self._idle:
             gevent.get_hub().loop.run_callback(self._idle.pop().switch, None)
 
-    def _serve(self, call: Callable[..., None], arguments: tuple[object, ...]) -> None:
+    def _serve(self, call: Callable[[T], None], argument: T) -> None:
         while True:
             try:
-                call(*arguments)
+                # Not `*arguments`: the interpreter would nest, and each job that waits keeps half a
+                # KB of the stack for that.
+                call(argument)
             finally:
                 self._busy -= 1
                 if not self._busy:
@@ -60,4 +64,4 @@ class Crew:
             work = waiter.get()
             if work is None:
                 return
-            call, arguments = work
+            call, argument = work

@@ -78,7 +78,8 @@ class Life:
         """A message came again although its run is alive: its visibility timeout had ended."""
         self._parts.permits.give()
         if alive.message.deleted:
-            self.jobs.spawn(partial(self._settler.drop, message, **alive.names()))
+            names = alive.names()
+            self.jobs.spawn(lambda again: self._settler.drop(again, **names), message)
         else:
             self._settler.refresh(alive, message)
 

@@ -10,8 +10,11 @@ _SETSIGDEF = 0x04
 _SETSIGMASK = 0x08
 _SETSID = 0x80
 
-#: Bytes for each of glibc's opaque structures; the largest, posix_spawnattr_t, has 336.
-_OPAQUE = 1024
+#: Bytes for posix_spawnattr_t, of which glibc's has 336, and for a sigset_t.
+_ATTRIBUTES = 1024
+
+#: Bytes for posix_spawn_file_actions_t, of which glibc's has 80. Many are kept.
+_FILE_ACTIONS = 128
 
 #: Size of sigset_t in bytes.
 _SIGSET = 128
@@ -39,10 +42,10 @@ class PosixSpawn:
     def __init__(self) -> None:
         _require_glibc()
         self._spawn = ctypes.CDLL(None).posix_spawn
-        self._attributes = self._make("posix_spawnattr_init")
+        self._attributes = self._make("posix_spawnattr_init", _ATTRIBUTES)
         # Not sigfillset: it omits glibc's two internal signals, which the child would then ignore.
-        every = ctypes.create_string_buffer(b"\xff" * _SIGSET, _OPAQUE)
-        none = ctypes.create_string_buffer(_OPAQUE)
+        every = ctypes.create_string_buffer(b"\xff" * _SIGSET, _ATTRIBUTES)
+        none = ctypes.create_string_buffer(_ATTRIBUTES)
         self._do("posix_spawnattr_setsigdefault", self._attributes, every)
         self._do("posix_spawnattr_setsigmask", self._attributes, none)
         flags = ctypes.c_short(_SETSIGDEF | _SETSIGMASK | _SETSID)
@@ -54,7 +57,7 @@ class PosixSpawn:
         Both must be at least 3. The result can be used for any number of calls; release it with
         forget_descriptors.
         """
-        actions = self._make("posix_spawn_file_actions_init")
+        actions = self._make("posix_spawn_file_actions_init", _FILE_ACTIONS)
         for fd, number in ((stdin, 0), (output, 1), (output, 2)):
             self._do("posix_spawn_file_actions_adddup2", actions, fd, number)
         self._do("posix_spawn_file_actions_addclosefrom_np", actions, 3)
@@ -73,8 +76,8 @@ class PosixSpawn:
         error = self._spawn(ctypes.byref(pid), path, descriptors, self._attributes, argv, env)
         return error, pid.value
 
-    def _make(self, init: str) -> Any:
-        structure = ctypes.create_string_buffer(_OPAQUE)
+    def _make(self, init: str, size: int) -> Any:
+        structure = ctypes.create_string_buffer(size)
         self._do(init, structure)
         return structure
 

@@ -24,6 +24,10 @@ _close = monkey.get_original("os", "close")
 #: One can spawn while another waits for the GIL; more would only compete with the hub for it.
 THREADS = 2
 
+#: File actions are kept for pipes with a lower number than this. With more jobs at a time they are
+#: made for each start, which takes 10 µs, so that they do not add up to half a KB for each job.
+_KEEP_BELOW = 512
+
 #: Descriptors passed to the child must be at least this: dup2 onto 0-2 must not overwrite them.
 _FIRST = 3
 
@@ -107,7 +111,7 @@ class SpawnLauncher:
         self._libc = PosixSpawn()
         self._null = _open_null()
         self._variables = _Variables()
-        #: By the number of the pipe's write end; the system reuses few numbers.
+        #: By the number of the pipe's write end; the system gives the lowest that is free.
         self._descriptors: dict[int, Any] = {}
         self._threads = Threads(THREADS)
         self._exits: Exits | None = None
@@ -133,7 +137,7 @@ class SpawnLauncher:
             raise
         finally:
             _close(writing)
-            if stdin is not None and descriptors is not None:
+            if descriptors is not None and descriptors is not self._descriptors.get(writing):
                 self._libc.forget_descriptors(descriptors)
         if start.raised is not None:
             start.error = errno.ENOMEM  # A call into C can only raise MemoryError.
@@ -167,8 +171,8 @@ class SpawnLauncher:
         _close(self._null)
 
     def _descriptors_of(self, stdin: int | None, writing: int) -> Any:
-        if stdin is not None:
-            return self._libc.descriptors(stdin, writing)
+        if stdin is not None or writing >= _KEEP_BELOW:
+            return self._libc.descriptors(self._null if stdin is None else stdin, writing)
         made = self._descriptors.get(writing)
         if made is None:
             made = self._descriptors[writing] = self._libc.descriptors(self._null, writing)

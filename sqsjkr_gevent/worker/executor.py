@@ -58,10 +58,13 @@ class Executor:
         run.check_leases()
         started_at = self._guard.now()
         with self._runner.start(job.command, environment) as process, run.running(process):
+            # Starting it took time: other greenlets ran, or this whole process stood still.
+            run.check_leases()
             run.started_at = run.wall_clock()
             self._metrics.observe_launch(self._guard.now() - started_at)
             log.info("job started", command=job.command, pid=process.pid, **run.names())
-            exited = process.wait(*_limit(run))
+            timeout, reason = _limit(run)
+            exited = process.wait(timeout, reason)
         output = exited.output.text()
         short = exited.output.shortened(MAX_OUTPUT)
         run.output = output if short is exited.output else short.text()

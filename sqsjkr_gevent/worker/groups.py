@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-f
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from ..errors import GroupReturned
 from ..intake import WaitingRoom
@@ -24,8 +24,7 @@ class Groups:
         self._is_fifo = queue_name.endswith(_FIFO)
         self._lines = Lines("group", room)
 
-    @contextmanager
-    def turn(self, run: Run) -> Iterator[None]:
+    def turn(self, run: Run) -> AbstractContextManager[None]:
         """Be the only run of the group in the block; runs enter it in the order of their calls.
 
         If the run's message is not deleted at the end of its block, the runs behind it go back to
@@ -33,9 +32,11 @@ class Groups:
         """
         group_id = run.message.group_id
         if group_id is None or not self._is_fifo:
-            yield
-            return
+            return nullcontext()
+        return self._turn(run, group_id)
 
+    @contextmanager
+    def _turn(self, run: Run, group_id: str) -> Iterator[None]:
         def take_along(behind: Sequence[Waiter]) -> None:
             if not run.message.deleted:
                 for waiter in behind:

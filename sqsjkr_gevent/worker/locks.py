@@ -1,7 +1,7 @@
 """A job's lock: waited for in order of arrival, held for the block, its lease renewed."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import gevent
 from gevent.pool import Group
@@ -39,16 +39,18 @@ class Locks:
         self._hold_times = HoldTimes(keeper.clock)
         self._later = Group()
 
-    @contextmanager
-    def holding(self, run: Run) -> Iterator[int | None]:
+    def holding(self, run: Run) -> AbstractContextManager[int | None]:
         """Hold the lock that the job asks for, if any; yields its fencing token.
 
         Raises AlreadyLocked if the job does not wait for it, OverLifeTime, Stopping, StoreError.
         """
         lock_id = run.job.lock_id
         if lock_id is None or isinstance(self._locker, NoLocker):
-            yield None
-            return
+            return nullcontext()
+        return self._holding(run, lock_id)
+
+    @contextmanager
+    def _holding(self, run: Run, lock_id: str) -> Iterator[int | None]:
         if run.job.abort_if_locked and self._lines.length(lock_id):
             raise AlreadyLocked(f"lock {lock_id!r} is held by this kicker")
         with self._lines.first(lock_id, run, run.life_left()):

@@ -1,7 +1,7 @@
 """One run of one message: what it holds, and what happens when it loses that."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -40,7 +40,7 @@ class Claimed(Protocol):
         """Stop renewing it."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Run:
     """From the receive of a message until it is settled.
 
@@ -48,6 +48,7 @@ class Run:
     throttle stores. heir_of: the owner of a lapsed run of the same job that this one took over.
     received_at: of the newest delivery, in seconds of the keeper's clock.
     visibility: the lease of the message. claim: on its job in the throttler, once granted.
+    process: of its command, from its start to its end.
     leases: those without which its command must not run.
     wait: what it waits for, other than a slot. started_at: of its command, epoch seconds.
     ran: seconds that its command took, None until it has ended. output: the part of its output
@@ -70,12 +71,12 @@ class Run:
     is_over: bool = False
     given_back: bool = False
     claim: Claimed | None = None
+    process: Process | None = None
     leases: set[Lease] = field(default_factory=set)
     _last_wait: Wait | None = None
     _job: Job | None = None
     _lost: str | None = None
     _seconds_left: float = 0.0
-    _process: Process | None = None
 
     @property
     def job(self) -> Job:
@@ -146,14 +147,9 @@ class Run:
         self.release_visibility()
 
     @property
-    def process(self) -> Process | None:
-        """The process of its command, from its start to its end."""
-        return self._process
-
-    @property
     def is_running(self) -> bool:
         """Whether its command has started and has not ended."""
-        return self._process is not None
+        return self.process is not None
 
     @contextmanager
     def waiting(
@@ -177,20 +173,32 @@ class Run:
         finally:
             self.wait = None
 
-    @contextmanager
-    def running(self, process: Process) -> Iterator[None]:
-        """The process that is killed if a lease is lost. Raises LeaseLost if one already is."""
-        self._process = process
-        try:
-            # Starting it took time: other greenlets ran, or this whole process stood still.
-            self.check_leases()
-            yield
-        except LeaseLost:
-            process.kill(LEASE_LOST, grace=0)
-            raise
-        finally:
-            self._process = None
+    def running(self, process: Process) -> AbstractContextManager[None]:
+        """The process is killed if a lease is lost, and if the block raises LeaseLost."""
+        return _Running(self, process)
 
     def _end_if_lost(self) -> None:
-        if self._lost is not None and self._process is not None:
-            self._process.kill(LEASE_LOST, grace=self._seconds_left / 2)
+        if self._lost is not None and self.process is not None:
+            self.process.kill(LEASE_LOST, grace=self._seconds_left / 2)
+
+
+class _Running:
+    """The process of a run. A class, since a generator would take six times its memory."""
+
+    __slots__ = ("_process", "_run")
+
+    def __init__(self, run: Run, process: Process) -> None:
+        self._run = run
+        self._process = process
+
+    def __enter__(self) -> None:
+        self._run.process = self._process
+
+    def __exit__(
+        self, _: type[BaseException] | None, error: BaseException | None, *__: object
+    ) -> None:
+        try:
+            if isinstance(error, LeaseLost):
+                self._process.kill(LEASE_LOST, grace=0)
+        finally:
+            self._run.process = None

@@ -13,7 +13,6 @@ from ..aws import Observer, SqsQueue, error_code, make_session
 from ..config import Config
 from ..intake import Circuit, Permits, Queue, WaitingRoom
 from ..stores import LeasedLocker, LeasedThrottler, Stores
-from ..stores.history import SqliteHistory
 from ..telemetry import Health, History, MemoryHistory, Metrics, QueueDepth, Stats
 from .claims import Claims
 from .environment import Environment
@@ -151,6 +150,9 @@ def _history(config: Config, run: str) -> History:
     section = config.history
     if section.path is None:
         return MemoryHistory()
+    # SQLite takes 1 MB, and by default nothing needs it.
+    from ..stores.history import SqliteHistory  # noqa: PLC0415
+
     return SqliteHistory(section.path, run=run, keep=section.keep)
 
 

@@ -237,6 +237,19 @@ print(sorted({"gevent", "boto3", "botocore", "ssl", "flask"} & sys.modules.keys(
     assert ["[]"] == lines(run(program, head=""))
 
 
+def test_a_kicker_loads_nothing_that_only_other_settings_need(run):
+    """Each megabyte counts where many kickers share a small host."""
+    program = """
+from gevent import monkey; monkey.patch_all()
+import sys
+from sqsjkr_gevent import Config, Kicker
+conf = Config.new(account_id="123456789012", region="us-east-1", queue_name="jobs")
+Kicker(conf)
+print(sorted({"sqlite3", "gunicorn", "redis", "moto"} & sys.modules.keys()))
+"""
+    assert ["[]"] == lines(run(program, head=""))
+
+
 def test_a_kicker_loads_no_tables_and_colours(run):
     """They are for commands that people read, and took a tenth of an idle kicker's memory."""
     program = """

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 
 import gevent
@@ -21,6 +22,7 @@ from sqsjkr_gevent import threads as threads_module
 from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted
 from sqsjkr_gevent.process import Exit, Runner, watcher
 from sqsjkr_gevent.process import process as process_module
+from sqsjkr_gevent.process import spawn as spawn_module
 from sqsjkr_gevent.process import text as text_module
 from sqsjkr_gevent.process.plain import PlainLauncher
 from sqsjkr_gevent.process.spawn import SpawnLauncher
@@ -472,8 +474,9 @@ def test_a_text_needs_no_directory(runner, monkeypatch):
     assert "text" == runner.start("cat", ENV, stdin="text").wait().output.text()
 
 
-def test_a_text_leaves_nothing_behind_in_the_c_library(monkeypatch):
-    """270 bytes for each trigger, before."""
+@pytest.fixture
+def counted(monkeypatch):
+    """A launcher that counts its calls of the C library, and the counts by function."""
     launcher = SpawnLauncher()
     calls = Counter()
     do = launcher._libc._do
@@ -483,12 +486,34 @@ def test_a_text_leaves_nothing_behind_in_the_c_library(monkeypatch):
         do(function, *arguments)
 
     monkeypatch.setattr(launcher._libc, "_do", count)
+    yield launcher, calls
+    launcher.close()
+
+
+def test_a_text_leaves_nothing_behind_in_the_c_library(counted):
+    """270 bytes for each trigger, before."""
+    launcher, calls = counted
     runner = Runner(launcher, output_limit=1000, kill_grace=0.5)
     for _ in range(3):
         runner.start("cat", ENV, stdin="text").wait()
     assert 3 == calls["posix_spawn_file_actions_init"]
     assert 3 == calls["posix_spawn_file_actions_destroy"]
-    launcher.close()
+
+
+def test_what_is_kept_for_a_start_does_not_grow_with_the_jobs_that_run(counted, monkeypatch):
+    """Each job that runs makes the next one's pipe have a higher number."""
+    launcher, calls = counted
+    runner = Runner(launcher, output_limit=1000, kill_grace=0.5)
+    runner.start("echo kept", ENV).wait()
+    most = max(launcher._descriptors)
+    monkeypatch.setattr(spawn_module, "_KEEP_BELOW", most + 1)
+    pipes = [os.pipe() for _ in range(4)]
+    outputs = [runner.start("echo hi", ENV).wait().output.text() for _ in range(3)]
+    for fd in chain.from_iterable(pipes):
+        os.close(fd)
+    assert (["hi\n"] * 3, 1) == (outputs, len(launcher._descriptors))
+    assert 4 == calls["posix_spawn_file_actions_init"]
+    assert 3 == calls["posix_spawn_file_actions_destroy"]
 
 
 def test_without_a_thread_a_start_fails_at_once_and_the_next_one_may_succeed(monkeypatch):

@@ -20,7 +20,7 @@ def test_calls_are_made_side_by_side(crew):
     """However many."""
     go, seen = Event(), []
     for number in range(5):
-        crew.spawn(lambda number=number: (go.wait(), seen.append(number)))
+        crew.spawn(lambda number: (go.wait(), seen.append(number)), number)
     assert 5 == len(crew)
     crew.join(timeout=0.01)
     assert [] == seen
@@ -34,7 +34,7 @@ def test_a_greenlet_is_used_again_and_no_more_are_kept_than_asked_for(crew):
     go, seen = Event(), []
     for _ in range(2):
         for _ in range(5):
-            crew.spawn(lambda: (go.wait(), seen.append(gevent.getcurrent())))
+            crew.spawn(lambda _: (go.wait(), seen.append(gevent.getcurrent())), None)
         go.set()
         crew.join(timeout=10)
         go.clear()
@@ -44,7 +44,7 @@ def test_a_greenlet_is_used_again_and_no_more_are_kept_than_asked_for(crew):
 
 def test_a_call_that_raises_takes_only_its_greenlet_along(crew, capsys):
     """It is printed, and the next call is made."""
-    crew.spawn(lambda: 1 / 0)
+    crew.spawn(lambda number: 1 / number, 0)
     crew.join(timeout=10)
     assert 0 == len(crew)
     seen = []
@@ -57,8 +57,8 @@ def test_a_call_that_raises_takes_only_its_greenlet_along(crew, capsys):
 def test_nothing_is_left_of_a_closed_crew(crew):
     """Neither the idle nor those that are busy yet."""
     go, seen = Event(), []
-    crew.spawn(lambda: (go.wait(), seen.append(gevent.getcurrent())))
-    crew.spawn(lambda: seen.append(gevent.getcurrent()))
+    crew.spawn(lambda _: (go.wait(), seen.append(gevent.getcurrent())), None)
+    crew.spawn(lambda _: seen.append(gevent.getcurrent()), None)
     eventually(lambda: seen)
     crew.close()
     go.set()

@@ -1,5 +1,7 @@
 """Permits for messages, and the room where jobs wait."""
 
+from contextlib import nullcontext
+
 import gevent
 import pytest
 from gevent.event import Event
@@ -7,6 +9,11 @@ from gevent.event import Event
 from sqsjkr_gevent.errors import OverLifeTime, Stopping
 from sqsjkr_gevent.intake import Permit, Permits, WaitingRoom
 from sqsjkr_gevent.intake.permits import MAX_UNSETTLED
+from sqsjkr_gevent.job import Job
+from sqsjkr_gevent.message import Message
+from sqsjkr_gevent.worker import Run
+from sqsjkr_gevent.worker.slots import Slots
+from stores import Clock
 from waiting import eventually
 
 
@@ -230,70 +237,121 @@ def test_close_may_come_from_one_who_is_inside(room: WaitingRoom) -> None:
     assert ["closed"] == reached
 
 
-class Clock:
-    """A clock that is set by hand."""
+class Measured:
+    """Notes what permits tell about the time that jobs take."""
 
-    now = 1000.0
+    def __init__(self, permits: Permits) -> None:
+        self.told: list[tuple[str, float]] = []
+        permits._ahead = self  # type: ignore[assignment]
 
-    def __call__(self) -> float:
-        """The time."""
-        return self.now
+    def at_slot_in(self, seconds: float) -> None:
+        """Note it."""
+        self.told.append(("to slot", seconds))
+
+    def ended(self, ran: float) -> None:
+        """Note it."""
+        self.told.append(("ran", ran))
+
+    def number(self, batch: int) -> int:
+        """None ahead."""
+        return 0
 
 
-@pytest.fixture
-def clock() -> Clock:
-    """One."""
-    return Clock()
+def test_a_permit_measures_the_way_to_the_slot_without_the_waits_and_the_time_in_it(room):
+    """A job that waited for a lock or a slot says nothing about how long calls take."""
+    clock = Clock()
+    permits = Permits(5, room, max_waiting=100, clock=clock)
+    measured = Measured(permits)
+    permits.take(5)
+    permit = Permit(permits)
+    clock.now += 1
+    with permit.lent():
+        clock.now += 60
+    clock.now += 2
+    permit.at_slot()
+    clock.now += 30
+    permit.in_slot()
+    clock.now += 4
+    permit.give()
+    clock.now += 500
+    permit.close()
+    assert [("to slot", 3.0), ("ran", 4.0)] == measured.told
 
 
-def works(permits: Permits, clock: Clock, *, every: float, receive_takes: float) -> None:
-    """A minute in which a job ends every so many seconds, and a receive is for ten messages."""
+def test_a_job_without_a_slot_has_run_for_no_time(room):
+    """As a duplicate: its permit is given back all the same, and it counts as a short job."""
+    clock = Clock()
+    permits = Permits(5, room, max_waiting=100, clock=clock)
+    measured = Measured(permits)
+    permits.take(1)
+    permit = Permit(permits)
+    clock.now += 3
+    permit.close()
+    assert ([("ran", 0.0)], 5) == (measured.told, permits.free)
+
+
+def test_places_ahead_of_the_slots_are_free(room):
+    """They may be taken, and given back, as any other."""
+    clock = Clock()
+    permits = Permits(16, room, max_waiting=1000, clock=clock)
     permits.give(permits.gather(10, 0, 0))
-    for _ in range(round(60 / every)):
-        clock.now += every
-        permits.received_in(receive_takes)
+    for _ in range(1000):
+        clock.now += 0.001
+        permits.received_in(0.02)
         permits.take(1)
         Permit(permits).close()
+    assert 10 < permits.ahead
+    assert 16 + permits.ahead == permits.free == permits.take(1000)
+    assert 0 == permits.free
 
 
-@pytest.mark.parametrize(
-    ("slots", "every", "receive_takes", "expected"),
-    [
-        (64, 0.001, 0.02, 30),  # 20 end during a receive, which asks for 10.
-        (64, 0.001, 0.0, 0),
-        (16, 0.001, 0.02, 16),  # Never more than slots.
-        (1, 0.01, 0.02, 1),
-        (64, 4 / 64, 0.02, 0),  # 64 jobs of 4 seconds.
-        (1, 4, 0.02, 0),
-        (1, 4, 3, 0),  # A receive that waited for its message.
-    ],
-)
-def test_places_ahead_follow_completions_and_the_time_of_a_receive(
-    room, clock, slots, every, receive_takes, expected
-):
-    """So that short jobs never wait for a receive, and a long one is left to whoever is free."""
-    permits = Permits(slots, room, max_waiting=1000, clock=clock)
-    works(permits, clock, every=every, receive_takes=receive_takes)
-    assert expected == pytest.approx(permits.ahead, abs=1)
-    assert slots + permits.ahead == permits.free
+def test_places_ahead_keep_to_the_limit_of_the_room(room):
+    """Jobs that wait for a slot wait in it too."""
+    clock = Clock()
+    permits = Permits(16, room, max_waiting=20, clock=clock)
+    permits.give(permits.gather(10, 0, 0))
+    permits.received_in(0.02)
+    for _ in range(1000):
+        clock.now += 0.001
+        permits.take(1)
+        Permit(permits).close()
+    assert 10 < permits.ahead
+    waiting = [waits(room) for _ in range(18)]
+    assert 2 == permits.free
+    gevent.killall(waiting)
 
 
-def test_places_ahead_vanish_when_jobs_become_long(room, clock):
-    """What was measured is forgotten in seconds."""
-    permits = Permits(64, room, max_waiting=1000, clock=clock)
-    works(permits, clock, every=0.001, receive_takes=0.02)
-    assert permits.ahead > 0
-    clock.now += 30
-    assert 0 == permits.ahead
+@pytest.mark.parametrize("fault", [None, Stopping, ZeroDivisionError, KeyboardInterrupt])
+@pytest.mark.parametrize("where", ["before", "waiting", "in the slot"])
+def test_the_slot_and_its_permit_are_free_at_once_whatever_raises(room, permits, where, fault):
+    """Before what follows, such as the call that releases a lock; and no permit is lost."""
+    slots = Slots(1, room)
+    permits.take(1)
+    run = Run(
+        Message("1", '{"command": "true"}', "", sent_at=0.0), Permit(permits), "", lambda: 0.0
+    )
+    run.job = Job.from_message(run.message, kill_over_life_time=False, timeout=0.0)
 
+    def pass_through() -> None:
+        with run.permit.lent():
+            raise_if("before")
+        with slots.occupied(run):
+            assert (1, 4) == (slots.busy, permits.free)
+            raise_if("in the slot")
 
-def test_one_receive_that_waited_long_changes_little(room, clock):
-    """The quickest count: they say what the way to SQS and back takes."""
-    permits = Permits(64, room, max_waiting=1000, clock=clock)
-    works(permits, clock, every=0.001, receive_takes=0.02)
-    before = permits.ahead
-    permits.received_in(20)
-    assert before + 1 >= permits.ahead >= before
+    def raise_if(here: str) -> None:
+        if here == where and fault is not None:
+            raise fault
+
+    if where == "waiting":
+        room.close()
+    raises = Stopping if where == "waiting" else fault
+    with pytest.raises(raises) if raises else nullcontext():
+        pass_through()
+    expected = 5 if raises is None or where == "in the slot" else 4
+    assert (0, expected) == (slots.busy, permits.free)
+    run.let_go()
+    assert 5 == permits.free
 
 
 def test_gather_waits_for_a_full_batch(permits):
