@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from .client import CallError, Client, error_code, is_denied, is_refusal
+from .client import WRONG_SHAPE, CallError, Client, error_code, is_denied, is_refusal
 
 #: For calls that must change nothing: a receipt handle that does not exist, the key of a row that
 #: does not exist, and a condition that never holds.
@@ -26,8 +26,8 @@ class Right:
     needed: whether the kicker cannot work without it.
     operation, arguments: a call that needs the permission and changes nothing; None if there is
     none. arguments takes the URL of the queue, or the name of the table.
-    refused_with: of a call that is a statement, the code of its error where it is allowed and
-    understood; None: any code but that of a denial.
+    refused_with: if the call is a statement, the codes of the error that it ends with where it is
+    allowed and understood.
     """
 
     action: str
@@ -35,7 +35,7 @@ class Right:
     needed: bool = False
     operation: str | None = None
     arguments: Callable[[str], dict[str, Any]] = lambda where: {"TableName": where}
-    refused_with: str | None = None
+    refused_with: frozenset[str] = frozenset()
 
 
 def try_right(
@@ -54,13 +54,19 @@ def try_right(
     try:
         response = client.call(right.operation, expected=expected, **right.arguments(where))
     except CallError as error:
-        if not is_refusal(error):
+        if not _is_as_meant(right, error):
             raise
         return
     for one in response.get("Responses", ()):
         refused = ClientError(one, right.operation)
-        if is_denied(refused) or right.refused_with not in (None, error_code(refused)):
+        if not _is_as_meant(right, refused):
             raise refused
+
+
+def _is_as_meant(right: Right, error: Exception) -> bool:
+    if right.refused_with:
+        return error_code(error) in right.refused_with
+    return is_refusal(error)
 
 
 def is_allowed(client: Client, right: Right, where: str) -> bool:
@@ -185,7 +191,7 @@ PARTIQL_UPDATE = Right(
         *_NO_ROW.values(),
         {"S": _NO_HANDLE},
     ),
-    refused_with="ConditionalCheckFailed",
+    refused_with=frozenset({"ConditionalCheckFailed"}),
 )
 PARTIQL_INSERT = Right(
     action="dynamodb:PartiQLInsert",
@@ -195,6 +201,7 @@ PARTIQL_INSERT = Right(
     arguments=lambda table: _statement(
         f"INSERT INTO \"{table}\" VALUE {{'Type': ?}}", _NO_ROW["Type"]
     ),
+    refused_with=frozenset({"ValidationError", WRONG_SHAPE}),
 )
 STATEMENT_RIGHTS = (PARTIQL_UPDATE, PARTIQL_INSERT)
 SCAN = Right(

@@ -108,8 +108,13 @@ class Parts:
 
         def observe(operation: str, error: Exception | None) -> None:
             count(operation, error)
+            if operation == "batch_execute_statement":
+                # What such a call does not do is done by others, which are judged. If it works,
+                # so does the service, and those others may not be made for a while.
+                if error is None:
+                    self.health.forgive(service)
             # Only people ask for the depth of queues: no job needs it.
-            if operation != "get_queue_attributes":
+            elif operation != "get_queue_attributes":
                 judge(operation, error)
 
         return observe
