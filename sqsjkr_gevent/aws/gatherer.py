@@ -56,10 +56,11 @@ class Gatherer(Generic[T]):
         self._inside = 0
         self._closed = False
 
-    def run(self, entry: T, within: float | None = None) -> bool:
+    def run(self, entry: T, within: float | None = None, *, abandon: bool = False) -> bool:
         """Have the entry sent; returns whether it is done. False: it is not, or nobody knows.
 
-        within: seconds after which it is not sent any more. A call that has begun is waited for.
+        within: seconds after which it is not sent any more. A call that has begun is waited for,
+        unless with `abandon`.
         """
         if self._closed:
             return False
@@ -69,7 +70,7 @@ class Gatherer(Generic[T]):
         try:
             self._start()
             waiter.done.wait(within)
-            if not waiter.done.ready() and waiter in self._waiting:
+            if not waiter.done.ready() and (abandon or waiter in self._waiting):
                 return False
             return bool(waiter.done.get())
         finally:

@@ -31,6 +31,10 @@ AT_ONCE = 2
 #: Seconds that a statement waits at most for calls under way. Usually they take 5 to 20 ms.
 PATIENCE = 0.1
 
+#: Seconds after which an urgent statement is not waited for any more, though its call may yet
+#: succeed. It has up to MAX_STATEMENTS leases, and a connection that hangs must not cost them all.
+URGENT_WITHIN = 3.0
+
 #: Seconds after which a table that could not be used is tried out again, at its next check.
 TRIED_AGAIN = 60.0
 
@@ -87,7 +91,8 @@ def update_statement(
 class Statements:
     """Gathers the statements of all tables of one client. clock: monotonic seconds.
 
-    Urgent ones have calls of their own, so that they never wait for others.
+    Urgent ones, which must do no harm if they are done twice, have calls of their own, so that they
+    never wait for others.
     """
 
     def __init__(self, client: Client, clock: Clock = time.monotonic) -> None:
@@ -132,10 +137,12 @@ class Statements:
     def run(
         self, statement: Statement, *, urgent: bool = False, within: float | None = None
     ) -> bool:
-        """Returns whether it is done; see Gatherer.run()."""
+        """Returns whether it is done. False: it is not, or nobody knows. within: see Gatherer."""
         if statement.table not in self._usable or self._clock() < self._resumes_at:
             return False
-        return (self._urgent if urgent else self._usual).run(statement, within)
+        if urgent:
+            return self._urgent.run(statement, URGENT_WITHIN, abandon=True)
+        return self._usual.run(statement, within)
 
     def close(self, timeout: float) -> None:
         """Send what waits, for up to `timeout` seconds, and nothing afterwards."""

@@ -359,6 +359,26 @@ def test_a_mark_that_takes_longer_than_a_lease_is_not_written_later(request, tab
     assert {"S": "running"} == table.row("J", "throttle")["Status"]
 
 
+def test_close_writes_also_the_marks_that_no_statement_achieved(client, throttler, table):
+    """As a batch of rows, in the time that is left."""
+    throttler.claim("J", owner="a")
+    go = Event()
+
+    def fail(operation: str) -> None:
+        if operation == BATCH:
+            go.wait()
+            raise EndpointConnectionError(endpoint_url="gone")
+
+    client.before = fail
+    marking = gevent.spawn(throttler.done, "J", "a")
+    closing = gevent.spawn(throttler.close, 30.0)
+    gevent.sleep(0)
+    go.set()
+    gevent.joinall([marking, closing], raise_error=True)
+    assert 1 == client.calls["batch_write_item"]
+    assert {"S": "done"} == table.row("J", "throttle")["Status"]
+
+
 def test_close_ends_also_while_a_mark_hangs(client, throttler):
     """In its time; the job's message comes back then."""
     throttler.claim("J", owner="a")

@@ -212,6 +212,18 @@ def test_a_call_that_has_begun_is_waited_for_also_by_who_is_late(calls, gatherer
     assert [True] == fates([late])
 
 
+def test_who_cannot_wait_for_a_call_that_has_begun_goes_on_without(calls, gatherer):
+    """A renewal may be done twice, and its lease ends soon."""
+    one = gatherer()
+    calls.go.clear()
+    other = ask(one, 1)
+    assert False is one.run(2, within=0.01, abandon=True)
+    assert False is one.run(3, within=0.01, abandon=True)
+    calls.go.set()
+    assert [True] == fates(other)
+    assert [[1], [2]] == calls.batches
+
+
 def test_who_gives_up_sends_none_of_those_that_wait(calls, gatherer):
     """While the service fails each goes on alone."""
     one = gatherer()

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from gevent.event import Event
 from structlog.testing import capture_logs
 
+from sqsjkr_gevent.aws import statements as module
 from sqsjkr_gevent.aws.statements import (
     MAX_STATEMENTS,
     TRIED_AGAIN,
@@ -351,6 +352,16 @@ def test_renewals_have_calls_of_their_own(service, statements):
     service.go.set()
     gevent.joinall([*usual, *renewals], timeout=30, raise_error=True)
     assert {True} == {one.get(block=False) for one in [*usual, *renewals]}
+
+
+def test_a_renewal_does_not_wait_for_a_call_that_hangs(service, statements, monkeypatch):
+    """It goes alone then: a connection that hangs must not cost all the leases of a call."""
+    monkeypatch.setattr(module, "URGENT_WITHIN", 0.01)
+    service.go.clear()
+    assert not statements.run(row("a"), urgent=True)
+    assert 1 == len(service.sent)
+    service.go.set()
+    assert statements.run(row("b"), urgent=True)
 
 
 def test_after_close_no_statement_is_sent(service, statements):
