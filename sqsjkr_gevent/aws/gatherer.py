@@ -147,7 +147,8 @@ class Gatherer(Generic[T]):
         if oldest is None or self._closed:
             return
         left = oldest.since + self._patience - self._clock()
-        if left <= 0 and len(self._waiting) > self._starting * self._max_entries:
-            self._spawn()
+        if left <= 0:
             left = self._patience
+            if len(self._waiting) > self._starting * self._max_entries:
+                self._spawn()
         self._be_patient(left)

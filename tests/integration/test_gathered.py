@@ -171,6 +171,18 @@ def sqsjkr(table, lock_id: str) -> Callable[[], None]:
     return lambda: table.dynamodb.delete_item(TableName=table.name, Key=key)
 
 
+def test_a_lock_that_a_sqsjkr_host_took_after_us_is_honoured(locker, table):
+    """It leaves our token in the row: only EventId says that the lock is taken."""
+    locker.acquire("L", "event", owner="a")
+    locker.release("L", "a")
+    give_back = sqsjkr(table, "L")
+    with pytest.raises(AlreadyLocked):
+        locker.acquire("L", "event", owner="b")
+    assert {"S": "theirs"} == table.row("L", "lock")["EventId"]
+    give_back()
+    locker.acquire("L", "event", owner="b")
+
+
 @dataclass
 class Race:
     """Hosts that take the same locks, each for a moment, and what was seen of it."""

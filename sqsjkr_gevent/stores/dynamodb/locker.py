@@ -51,6 +51,7 @@ class DynamoDBLocker:
         if heir_of is None:
             token = self._gathered.take(lock_id, event_id, owner, free_in)
             if token is not None:
+                self._watch.forget(lock_id)
                 return token
         first = now() + 1
         try:
