@@ -141,8 +141,8 @@ class DynamoDBThrottler:
     def close(self, timeout: float) -> None:
         """Write the marks that wait, for at most `timeout` seconds."""
         until = time.monotonic() + timeout
-        # What no statement has achieved by then is submitted as a mark before this returns.
-        self._table.close(timeout)
+        # What no statement has achieved in half of the time is a mark of its own for the rest.
+        self._table.close(timeout / 2)
         self._marks.close(
             max(0.0, until - time.monotonic()),
             StoreError("the kicker stopped before the job's done mark"),
