@@ -8,6 +8,7 @@ import pytest
 from redis_server import connect, fresh_prefix
 from servers import Aws
 from sqsjkr_gevent.aws import Client, make_session
+from sqsjkr_gevent.aws.statements import Statements
 from sqsjkr_gevent.aws.table import Table
 from sqsjkr_gevent.config import AccountSection
 from sqsjkr_gevent.stores import LeasedLocker, LeasedThrottler
@@ -47,6 +48,13 @@ def dynamodb_client(request: pytest.FixtureRequest) -> Client:
         connections=32,
         observe=lambda operation, error: None,
     )
+
+
+def table_with_statements(client: Client, name: str) -> Table:
+    """A table whose statements were tried out, as after the start of a kicker."""
+    statements = Statements(client)
+    statements.try_out(name)
+    return Table(client, name, statements)
 
 
 class Store(Protocol):
@@ -91,19 +99,31 @@ class sqlite:  # noqa: N801
 
 
 class dynamodb:  # noqa: N801
-    """Two hosts share a table."""
+    """Two hosts share a table, each with statements of its own."""
 
     def __init__(self, request: pytest.FixtureRequest) -> None:
-        name = request.getfixturevalue("table").name
-        self._table = Table(dynamodb_client(request), name)
+        self._name = request.getfixturevalue("table").name
+        self._client = dynamodb_client(request)
+
+    def table(self) -> Table:
+        """The table as one host sees it."""
+        return table_with_statements(self._client, self._name)
 
     def locker(self, clock: Clock) -> LeasedLocker:
         """See Store."""
-        return DynamoDBLocker(self._table, lease=LEASE, clock=clock)
+        return DynamoDBLocker(self.table(), lease=LEASE, clock=clock)
 
     def throttler(self, clock: Clock, retention: float = RETENTION) -> LeasedThrottler:
         """See Store."""
-        return DynamoDBThrottler(self._table, lease=LEASE, retention=retention, clock=clock)
+        return DynamoDBThrottler(self.table(), lease=LEASE, retention=retention, clock=clock)
+
+
+class dynamodb_singly(dynamodb):  # noqa: N801
+    """The same where statements do not work, as without a permission for them."""
+
+    def table(self) -> Table:
+        """See dynamodb."""
+        return Table(self._client, self._name)
 
 
 class redis:  # noqa: N801
@@ -125,7 +145,12 @@ class redis:  # noqa: N801
 
 
 #: The backends whose locks and claims lapse, and all backends. Add a new backend here.
-LEASED: list[Callable[[pytest.FixtureRequest], Store]] = [sqlite, dynamodb, redis]
+LEASED: list[Callable[[pytest.FixtureRequest], Store]] = [
+    sqlite,
+    dynamodb,
+    dynamodb_singly,
+    redis,
+]
 BACKENDS: list[Callable[[pytest.FixtureRequest], Store]] = [memory, *LEASED]
 
 

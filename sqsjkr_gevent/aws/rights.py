@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .client import CallError, Client, is_denied, is_refusal
+from botocore.exceptions import ClientError
+
+from .client import WRONG_SHAPE, CallError, Client, error_code, is_denied, is_refusal
 
 #: For calls that must change nothing: a receipt handle that does not exist, the key of a row that
 #: does not exist, and a condition that never holds.
@@ -24,6 +26,8 @@ class Right:
     needed: whether the kicker cannot work without it.
     operation, arguments: a call that needs the permission and changes nothing; None if there is
     none. arguments takes the URL of the queue, or the name of the table.
+    refused_with: if the call is a statement, the codes of the error that it ends with where it is
+    allowed and understood.
     """
 
     action: str
@@ -31,20 +35,38 @@ class Right:
     needed: bool = False
     operation: str | None = None
     arguments: Callable[[str], dict[str, Any]] = lambda where: {"TableName": where}
+    refused_with: frozenset[str] = frozenset()
 
 
-def try_right(client: Client, right: Right, where: str) -> None:
+def try_right(
+    client: Client,
+    right: Right,
+    where: str,
+    expected: Callable[[Exception], bool] = is_refusal,
+) -> None:
     """Make the call that needs the permission and changes nothing.
 
-    where: the URL of the queue, or the name of the table. Raises what botocore raises if the call
-    is denied, the service fails, or the queue or table does not exist.
+    where: the URL of the queue, or the name of the table. expected: as in Client.call(). Raises
+    what botocore raises if the call is denied, the service fails, or the queue or table does not
+    exist.
     """
     assert right.operation is not None
     try:
-        client.call(right.operation, expected=is_refusal, **right.arguments(where))
+        response = client.call(right.operation, expected=expected, **right.arguments(where))
     except CallError as error:
-        if not is_refusal(error):
+        if not _is_as_meant(right, error):
             raise
+        return
+    for one in response.get("Responses", ()):
+        refused = ClientError(one, right.operation)
+        if not _is_as_meant(right, refused):
+            raise refused
+
+
+def _is_as_meant(right: Right, error: Exception) -> bool:
+    if right.refused_with:
+        return error_code(error) in right.refused_with
+    return is_refusal(error)
 
 
 def is_allowed(client: Client, right: Right, where: str) -> bool:
@@ -149,6 +171,39 @@ BATCH_WRITE_ITEM = Right(
     operation="batch_write_item",
     arguments=lambda table: {"RequestItems": {table: [{"DeleteRequest": {"Key": _NO_ROW}}]}},
 )
+
+_NO_STATEMENTS = "each claim, lock, renewal and done mark costs a call of its own"
+
+
+def _statement(text: str, *parameters: dict[str, str]) -> dict[str, Any]:
+    return {"Statements": [{"Statement": text, "Parameters": list(parameters)}]}
+
+
+PARTIQL_UPDATE = Right(
+    action="dynamodb:PartiQLUpdate",
+    lack=_NO_STATEMENTS,
+    operation="batch_execute_statement",
+    # Has all that the stores' statements have. There is no such row, and no UPDATE makes one.
+    arguments=lambda table: _statement(
+        f'UPDATE "{table}" SET "Version" = "Version" + ? REMOVE "EventId"'  # noqa: S608 (of the config)
+        ' WHERE "Id" = ? AND "Type" = ? AND "EventId" IS MISSING AND "Owner" = ?',
+        {"N": "1"},
+        *_NO_ROW.values(),
+        {"S": _NO_HANDLE},
+    ),
+    refused_with=frozenset({"ConditionalCheckFailed"}),
+)
+PARTIQL_INSERT = Right(
+    action="dynamodb:PartiQLInsert",
+    lack=_NO_STATEMENTS,
+    operation="batch_execute_statement",
+    # A row without its hash key is no row.
+    arguments=lambda table: _statement(
+        f"INSERT INTO \"{table}\" VALUE {{'Type': ?}}", _NO_ROW["Type"]
+    ),
+    refused_with=frozenset({"ValidationError", WRONG_SHAPE}),
+)
+STATEMENT_RIGHTS = (PARTIQL_UPDATE, PARTIQL_INSERT)
 SCAN = Right(
     action="dynamodb:Scan",
     lack="the command `locks` cannot list the locks",
@@ -178,6 +233,7 @@ TABLE_RIGHTS = (
         },
     ),
     GET_ITEM,
+    *STATEMENT_RIGHTS,
     BATCH_WRITE_ITEM,
     SCAN,
     DESCRIBE_TABLE,

@@ -9,6 +9,7 @@ from .batcher import Again
 from .client import WRONG_SHAPE, CallError, Client, error_code, is_condition, is_denied
 from .lookup import start_error
 from .rights import BATCH_WRITE_ITEM, GET_ITEM, SCAN, UPDATE_ITEM, Right, try_right
+from .statements import Statements, insert_statement, update_statement
 
 log = get_logger(__name__)
 
@@ -40,11 +41,15 @@ def value(of: str | int | float) -> dict[str, str]:
 
 
 class Table:
-    """The table. All methods raise StoreError."""
+    """The table. All methods raise StoreError.
 
-    def __init__(self, client: Client, name: str) -> None:
+    statements: gathers those of all tables of the client; None to use none.
+    """
+
+    def __init__(self, client: Client, name: str, statements: Statements | None = None) -> None:
         self.name = name
         self._client = client
+        self._statements = statements
         self._denied: set[Right] = set()
 
     def check(self) -> None:
@@ -58,6 +63,13 @@ class Table:
                     f"another with --lock-table, or create one with `sqsjkr-gevent init`"
                 ) from error
             raise self._start_error(error, UPDATE_ITEM) from error
+        if self._statements is not None:
+            self._statements.try_out(self.name)
+
+    def close(self, timeout: float) -> None:
+        """Send the statements that wait, for at most `timeout` seconds, and none afterwards."""
+        if self._statements is not None:
+            self._statements.close(timeout)
 
     def _store_error(self, error: Exception) -> StoreError:
         return StoreError(f"table {self.name!r}: {error}")
@@ -87,6 +99,36 @@ class Table:
             log.warning(
                 "a permission is missing", table=self.name, permission=right.action, so=right.lack
             )
+
+    def try_insert(self, row: Row) -> bool:
+        """Write the row if there is none with its key, by a statement that shares its call.
+
+        Returns whether that was done. False says nothing about the row: update() tells.
+        """
+        statements = self._statements
+        return statements is not None and statements.run(insert_statement(self.name, row))
+
+    def try_update(
+        self,
+        row_id: str,
+        kind: str,
+        changes: str,
+        of_changes: Sequence[str | int | float],
+        condition: str,
+        of_condition: Sequence[str | int | float],
+        *,
+        urgent: bool = False,
+        within: float | None = None,
+    ) -> bool:
+        """As try_insert(), to change a row. changes, condition: PartiQL, with a `?` for each value.
+
+        urgent: as of renew(). within: seconds after which it is not sent any more.
+        """
+        if self._statements is None:
+            return False
+        parameters = [value(one) for one in of_changes], [value(one) for one in of_condition]
+        statement = update_statement(self.name, row_id, kind, changes, condition, parameters)
+        return self._statements.run(statement, urgent=urgent, within=within)
 
     def update(
         self, row_id: str, kind: str, update: str, condition: str, **values: str | int | float

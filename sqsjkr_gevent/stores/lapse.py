@@ -37,6 +37,10 @@ class LeaseWatch:
                 del self._sightings[next(iter(self._sightings))]
         return max(0.0, seen.since + lease - now)
 
+    def has(self, lease_id: str) -> bool:
+        """Whether the lease is watched."""
+        return lease_id in self._sightings
+
     def forget(self, lease_id: str) -> None:
         """Stop watching the lease."""
         self._sightings.pop(lease_id, None)

@@ -36,6 +36,12 @@ RECENT = 100
 RECEIVE_SLACK = 30.0
 
 
+#: What carries the statements of a store, and the calls that do what it does not do: where these
+#: work, nothing is wrong.
+_STATEMENTS = "batch_execute_statement"
+_STAND_IN = ("update_item", "batch_write_item")
+
+
 class Parts:
     """All that jobs pass through, before any store or queue is known to exist.
 
@@ -106,9 +112,14 @@ class Parts:
 
         def observe(operation: str, error: Exception | None) -> None:
             count(operation, error)
-            # Only people ask for the depth of queues: no job needs it.
-            if operation != "get_queue_attributes":
-                judge(operation, error)
+            if operation == "get_queue_attributes":
+                return  # Only people ask for the depth of queues: no job needs it.
+            judge(operation, error)
+            if error is None and operation == _STATEMENTS:
+                # The service works, and the calls that stand in may not be made for a while.
+                self.health.forgive(service)
+            elif error is None and operation in _STAND_IN:
+                judge(_STATEMENTS, None)
 
         return observe
 

@@ -92,11 +92,14 @@ def test_a_trigger_needs_no_directory_for_its_text(aws, queue, tmp_path, kick):
 
 
 @pytest.mark.queue(visibility_timeout=30)
+@pytest.mark.parametrize("operation", ["UpdateItem", "BatchExecuteStatement"])
 def test_no_job_starts_on_a_lock_whose_lease_ended_while_its_answer_was_under_way(
-    aws, queue, table, tmp_path, kick
+    aws, queue, table, tmp_path, kick, operation
 ):
     """After a standstill another host may have the lock, whatever the late answer says."""
     proxy = Proxy(aws.server.port).start()
+    if operation == "UpdateItem":
+        proxy.fail("BatchExecuteStatement", "403")
     config = settings(aws, queue, table, locker={"lease": "5s"})
     config["throttler"] = {"backend": "memory"}
     del config["account"]["endpoint_url"]
@@ -104,9 +107,9 @@ def test_no_job_starts_on_a_lock_whose_lease_ended_while_its_answer_was_under_wa
         config,
         env={"AWS_ENDPOINT_URL_SQS": aws.endpoint_url, "AWS_ENDPOINT_URL_DYNAMODB": proxy.url},
     ).started()
-    proxy.fail("UpdateItem", "late", 1)
+    proxy.fail(operation, "late", 1)
     queue.send({"command": "true", "lock_id": "L"})
-    eventually(lambda: proxy.failed["UpdateItem"])
+    eventually(lambda: proxy.failed[operation])
     kicker.send(signal.SIGSTOP)
     wait_until(time.monotonic() + 5.5)
     proxy.heal()

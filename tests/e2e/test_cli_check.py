@@ -60,7 +60,15 @@ def test_init_creates_what_check_asks_for(aws: Any, run: Any, fresh: Any, suffix
     assert ["created"] * 3 == [line.split()[0] for line in done.stdout.splitlines()]
 
     checked = run(fresh, "check")
-    assert (0, {"ok"}) == (checked.returncode, set(levels(checked).values())), checked.stdout
+    found = levels(checked)
+    # moto does not know statements, and the kicker can do without.
+    known = {
+        what: level
+        for what, level in found.items()
+        if aws.server.name != "moto" or not what.startswith("PartiQL")
+    }
+    assert (0, {"ok"}) == (checked.returncode, set(known.values())), checked.stdout
+    assert {"ok"} | ({"warn"} if known != found else set()) == set(found.values())
 
     url = aws.sqs.get_queue_url(QueueName=table + suffix)["QueueUrl"]
     got = aws.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]

@@ -19,7 +19,14 @@ LONG = 200.0
 #: What a policy that was written for sqsjkr does not allow, but for sqs:ChangeMessageVisibility.
 NOT_SQSJKRS = {
     "sqs": ("GetQueueUrl", "GetQueueAttributes", "SendMessage", "SendMessageBatch"),
-    "dynamodb": ("GetItem", "BatchWriteItem", "Scan", "DescribeTable", "DescribeTimeToLive"),
+    "dynamodb": (
+        "GetItem",
+        "BatchExecuteStatement",
+        "BatchWriteItem",
+        "Scan",
+        "DescribeTable",
+        "DescribeTimeToLive",
+    ),
 }
 
 #: Seconds of an outage.
@@ -41,8 +48,14 @@ SQS = (
     "SendMessage",
 )
 #: What scripts/test tries; CI tries all.
-QUICK = (("DeleteMessageBatch", "reset before"), ("UpdateItem", "500"))
-DYNAMODB = ("GetItem", "UpdateItem", "BatchWriteItem", "DeleteItem")
+QUICK = (
+    ("DeleteMessageBatch", "reset before"),
+    ("UpdateItem", "500"),
+    ("BatchExecuteStatement", "reset after"),
+)
+DYNAMODB = ("GetItem", "BatchExecuteStatement", "UpdateItem", "BatchWriteItem", "DeleteItem")
+#: What is only called where statements do not work.
+SINGLY = ("UpdateItem", "BatchWriteItem")
 
 
 @pytest.fixture
@@ -203,6 +216,7 @@ def test_sqsjkrs_own_rights_and_one_more_are_enough(aws, queue, table, tmp_path,
             "dynamodb:BatchWriteItem",
             "dynamodb:GetItem",
             "dynamodb:GetItem",  # Of the locks and of the job states: each has a table.
+            "dynamodb:PartiQLUpdate",  # Whose statements are gathered together.
             "sqs:GetQueueAttributes",
             "sqs:GetQueueUrl",
         ]
@@ -304,15 +318,8 @@ def test_a_failing_call_neither_loses_nor_doubles_a_job(
 ):
     """Every call that a kicker makes, each failing three times in every way, hanging once."""
     evidence = Evidence(tmp_path)
-    for number in range(6):
-        queue.send(evidence.job(f"j{number}", 0.1, "L" if number % 2 else None))
-    queue.send(evidence.job("long", 4))
-    queue.send(
-        evidence.job("again", 0.1) | {"command": f"mkdir {tmp_path}/once || exit 0; exit 75"}
-    )
-    queue.send("no JSON")
     proxy = proxies["sqs" if operation in SQS else "dynamodb"]
-    proxy.fail(operation, fault, 1 if fault == "hang" else 3)
+    times = 1 if fault == "hang" else 3
     config = behind(
         aws,
         queue,
@@ -324,7 +331,21 @@ def test_a_failing_call_neither_loses_nor_doubles_a_job(
     if (fault, operation) == ("403", "GetQueueAttributes"):
         # Nobody can see then that the queue has one.
         config["sqs"]["dead_letter_queue"] = queue.dead_letters.name
-    kicker = kick(config, env=through(proxies))
+    if operation in SINGLY:
+        proxy.fail("BatchExecuteStatement", "403")
+    kicker = None
+    if operation == "BatchExecuteStatement":
+        # At its start it tries them out, and would do without.
+        kicker = kick(config, env=through(proxies)).started()
+    proxy.fail(operation, fault, times)
+    for number in range(6):
+        queue.send(evidence.job(f"j{number}", 0.1, "L" if number % 2 else None))
+    queue.send(evidence.job("long", 4))
+    queue.send(
+        evidence.job("again", 0.1) | {"command": f"mkdir {tmp_path}/once || exit 0; exit 75"}
+    )
+    queue.send("no JSON")
+    kicker = kicker or kick(config, env=through(proxies))
     if (fault, operation) == ("403", "ReceiveMessage"):
         assert 1 == kicker.wait()
         assert "denied" in kicker.log.read_text()
@@ -339,3 +360,53 @@ def test_a_failing_call_neither_loses_nor_doubles_a_job(
     assert proxy.failed[operation] > 0
     assert 0 == kicker.stop()
     assert "Traceback" not in kicker.log.read_text()
+
+
+@pytest.mark.parametrize("fault", ["500", "403"])
+def test_jobs_run_as_before_where_statements_do_not_work(
+    aws, queue, table, tmp_path, kick, proxies, fault
+):
+    """One line says so, and health has nothing to say: moto answers 500, a policy denies."""
+    proxies["dynamodb"].fail("BatchExecuteStatement", fault)
+    evidence = Evidence(tmp_path)
+    kicker = kick(behind(aws, queue, table), env=through(proxies)).started()
+    for number in range(4):
+        queue.send(evidence.job(f"j{number}", 0.1, f"L{number % 2}"))
+    eventually(queue.is_empty, deadline=60)
+    assert {f"j{number}": 1 for number in range(4)} == evidence.done
+    said = {"500": "statements do not work here", "403": "a permission is missing"}[fault]
+    assert 1 == len(kicker.lines(said))
+    assert {} == health(kicker)[1]["errors"]
+    assert 'operation="batch_execute_statement",result="ok"' in kicker.get("/metrics").decode()
+    assert 'operation="batch_execute_statement",result="5' not in kicker.get("/metrics").decode()
+    assert (3 if fault == "500" else 1) == proxies["dynamodb"].failed["BatchExecuteStatement"]
+    assert 0 == kicker.stop()
+
+
+def test_jobs_run_on_while_statements_fail_and_share_calls_again_afterwards(
+    aws, queue, table, tmp_path, kick, proxies
+):
+    """However long it takes: the other calls do the same, and health judges those."""
+    evidence = Evidence(tmp_path)
+    kicker = kick(behind(aws, queue, table), env=through(proxies)).started()
+    proxies["dynamodb"].fail("BatchExecuteStatement", "500")
+    for number in range(8):
+        queue.send(evidence.job(f"j{number}", 0.1, f"L{number % 3}"))
+    eventually(queue.is_empty, deadline=LONG)
+    assert {f"j{number}": 1 for number in range(8)} == evidence.done
+    assert {} == evidence.overlaps
+    assert is_well(kicker)
+    assert [] == kicker.lines("job returned")
+    proxies["dynamodb"].heal()
+
+    def shares_calls() -> bool:
+        """Whether a job's claim was made by a statement that worked."""
+        before = len(proxies["dynamodb"].calls)
+        job_id = queue.send({"command": "true"})
+        kicker.says("job succeeded", job_id=job_id)
+        eventually(queue.is_empty)
+        made = {operation for _, operation in proxies["dynamodb"].calls[before:]}
+        return made == {"BatchExecuteStatement"}
+
+    eventually(shares_calls, deadline=60, every=0.5)
+    assert 0 == kicker.stop()

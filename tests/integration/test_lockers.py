@@ -18,7 +18,17 @@ from sqsjkr_gevent.errors import AlreadyLocked, LeaseLost, StartError, StoreErro
 from sqsjkr_gevent.stores import Holder, LeasedLocker, ListedLocker, as_leased_locker
 from sqsjkr_gevent.stores.dynamodb import FREE_LOCK_KEPT, DynamoDBLocker
 from sqsjkr_gevent.stores.memory import MemoryLocker, MemoryTable
-from stores import BACKENDS, LEASE, LEASED, Clock, dynamodb, dynamodb_client, memory, over
+from stores import (
+    BACKENDS,
+    LEASE,
+    LEASED,
+    Clock,
+    dynamodb,
+    dynamodb_client,
+    dynamodb_singly,
+    memory,
+    over,
+)
 
 
 @dataclass
@@ -58,7 +68,7 @@ def hosts(request):
 #: Only the backends whose locks lapse.
 leased = over(*LEASED)
 #: Only DynamoDB, whose rows others read.
-on_dynamodb = over(dynamodb)
+on_dynamodb = over(dynamodb, dynamodb_singly)
 
 
 def lapses_in(locker: LeasedLocker, owner: str = "b", **options: Any) -> float | None:

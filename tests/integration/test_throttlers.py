@@ -26,6 +26,7 @@ from stores import (
     Clock,
     dynamodb,
     dynamodb_client,
+    dynamodb_singly,
     memory,
     over,
     redis,
@@ -56,7 +57,7 @@ def hosts(request):
 #: Only the backends whose claims lapse.
 leased = over(*LEASED)
 #: Only DynamoDB, whose rows others read.
-on_dynamodb = over(dynamodb)
+on_dynamodb = over(dynamodb, dynamodb_singly)
 
 
 def lapses_in(throttler: LeasedThrottler, owner: str = "b") -> float | None:
@@ -267,7 +268,7 @@ def test_of_many_that_saw_the_lease_lapse_one_takes_the_job_over(hosts):
     assert 1 == len(got)
 
 
-@over(dynamodb, redis)
+@over(dynamodb, dynamodb_singly, redis)
 def test_jobs_in_progress_are_listed_and_forgotten_as_they_were_seen(hosts):
     """Done ones are not; one that was renewed since lives, and is left alone."""
     hosts.one.claim("J", owner="a")

@@ -7,6 +7,7 @@ row without `Owner` is sqsjkr's, has no lease, and is never taken over.
 """
 
 from ...aws import Client
+from ...aws.statements import Statements
 from ...aws.table import Table
 from ...descriptors import store_connections
 from ..backend import Opening
@@ -20,7 +21,7 @@ ATTEMPTS = 3
 
 
 class Backend:
-    """See backend.Backend. One client serves both stores."""
+    """See backend.Backend. One client serves both stores, and their statements share calls."""
 
     def __init__(self, opening: Opening) -> None:
         self._config = config = opening.config
@@ -32,17 +33,21 @@ class Backend:
             observe=opening.observer("dynamodb"),
             attempts=ATTEMPTS,
         )
+        self._statements = Statements(self._client)
 
     def locker(self) -> DynamoDBLocker:
         """See backend.Backend."""
         section = self._config.locker
-        return DynamoDBLocker(Table(self._client, section.table), lease=section.lease)
+        return DynamoDBLocker(self._table(section.table), lease=section.lease)
 
     def throttler(self, retention: float) -> DynamoDBThrottler:
         """See backend.Backend."""
-        table = Table(self._client, self._config.throttler.table)
+        table = self._table(self._config.throttler.table)
         lease = self._config.sqs.visibility_timeout
         return DynamoDBThrottler(table, lease=lease, retention=retention)
+
+    def _table(self, name: str) -> Table:
+        return Table(self._client, name, self._statements)
 
     def check_visible(self) -> None:
         """See backend.Backend; they can."""

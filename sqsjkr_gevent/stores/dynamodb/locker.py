@@ -6,10 +6,11 @@ from functools import partial
 
 from ...aws.table import Row, Table
 from ...clock import Clock
-from ...errors import AlreadyLocked, LeaseLost
+from ...errors import AlreadyLocked, LeaseLost, StoreError
 from ..lapse import LeaseWatch
 from ..locker import Holder
 from . import rows
+from .gathered import GatheredLocks, now
 
 #: The row of a free lock is kept for this many seconds for its fencing token; then TTL may
 #: remove it.
@@ -31,6 +32,7 @@ class DynamoDBLocker:
         self._seconds = lease
         self._table = table
         self._watch = LeaseWatch(clock)
+        self._gathered = GatheredLocks(table, lease)
 
     def check(self) -> None:
         """Raises StartError if the table cannot be used."""
@@ -46,7 +48,33 @@ class DynamoDBLocker:
         free_in: float | None = None,
     ) -> int | None:
         """Take the lock. Raises AlreadyLocked, with the seconds until it may lapse."""
-        take = partial(self._take, lock_id, event_id, owner, free_in)
+        if heir_of is None:
+            token = self._gathered.take(lock_id, event_id, owner, free_in)
+            if token is not None:
+                self._watch.forget(lock_id)
+                return token
+        first = now() + 1
+        try:
+            row = self._ask(lock_id, event_id, owner, heir_of, free_in, first)
+        except (AlreadyLocked, StoreError):
+            self._gathered.known.unsure(lock_id)
+            raise
+        self._watch.forget(lock_id)
+        token = int(row["Token"]["N"])
+        self._gathered.known.taken(lock_id, owner, token, is_new=token == first)
+        return token
+
+    def _ask(
+        self,
+        lock_id: str,
+        event_id: str,
+        owner: str,
+        heir_of: str | None,
+        free_in: float | None,
+        first: int,
+    ) -> Row:
+        """Take the lock, whatever its row is like; returns the row."""
+        take = partial(self._take, lock_id, event_id, owner, free_in, first)
         row, taken = take("attribute_not_exists(EventId)")
         if not taken:
             lapses_in = rows.lapses_in(self._watch, lock_id, row)
@@ -57,8 +85,7 @@ class DynamoDBLocker:
             row, taken = take("#Owner = :old AND #Version = :seen", old=str(holder), seen=version)
             if not taken:
                 raise _already_locked(lock_id, row, rows.lapses_in(self._watch, lock_id, row))
-        self._watch.forget(lock_id)
-        return int(row["Token"]["N"])
+        return row
 
     def _take(
         self,
@@ -66,24 +93,25 @@ class DynamoDBLocker:
         event_id: str,
         owner: str,
         free_in: float | None,
+        first: int,
         condition: str,
         **values: str | int | float,
     ) -> tuple[Row, bool]:
         if free_in is not None:
             values["free"] = free_in
-        # A token starts at the clock's milliseconds, so that it grows even if a sqsjkr host
-        # deletes the row between two of our locks.
+        # The first token is the clock's, so that tokens grow even if a sqsjkr host deletes the row
+        # between two of our locks.
         row, taken = self._table.update(
             lock_id,
             "lock",
             "SET EventId = :event, #Owner = :owner, #Version = :one, #Lease = :lease,"
-            " #Token = if_not_exists(#Token, :now) + :one, LockedAt = :at"
+            " #Token = if_not_exists(#Token, :before) + :one, LockedAt = :at"
             + (" REMOVE Expired, FreeIn" if free_in is None else ", FreeIn = :free REMOVE Expired"),
             condition,
             event=event_id,
             owner=owner,
             lease=self._seconds,
-            now=time.time_ns() // 1_000_000,
+            before=first - 1,
             at=int(time.time()),
             one=1,
             **values,
@@ -92,7 +120,7 @@ class DynamoDBLocker:
 
     def renew(self, lock_id: str, owner: str) -> None:
         """Start the lease anew. Raises LeaseLost."""
-        held = self._table.renew(
+        held = self._gathered.renew(lock_id, owner) or self._table.renew(
             lock_id, "lock", "SET #Version = #Version + :one", "#Owner = :owner", owner=owner, one=1
         )
         if not held:
@@ -100,9 +128,12 @@ class DynamoDBLocker:
 
     def release(self, lock_id: str, owner: str) -> None:
         """Give the lock back, its token kept in the row. Raises LeaseLost."""
-        _, held = self._free(lock_id, "#Owner = :owner", owner=owner)
+        held = self._gathered.release(lock_id, owner, _kept_until())
+        if not held:
+            _, held = self._free(lock_id, "#Owner = :owner", owner=owner)
         if not held:
             raise LeaseLost(f"lock {lock_id!r} is not held by {owner}")
+        self._gathered.known.freed(lock_id, owner)
 
     def holders(self) -> Iterator[Holder]:
         """See ListedLocker. It reads the whole table: held rows are in no index."""
@@ -135,9 +166,13 @@ class DynamoDBLocker:
             "lock",
             _FREE_IT,
             condition,
-            later=int(time.time()) + FREE_LOCK_KEPT,
+            later=_kept_until(),
             **values,
         )
+
+
+def _kept_until() -> int:
+    return int(time.time()) + FREE_LOCK_KEPT
 
 
 def _already_locked(lock_id: str, row: Row, lapses_in: float | None) -> AlreadyLocked:

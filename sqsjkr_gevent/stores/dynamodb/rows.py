@@ -3,6 +3,10 @@
 from ...aws.table import Row
 from ..lapse import LeaseWatch
 
+#: The states of a job.
+DONE = "done"
+RUNNING = "running"
+
 
 def is_of(row: Row, owner: str) -> bool:
     """Whether the row is that owner's, as after an earlier try whose answer was lost."""

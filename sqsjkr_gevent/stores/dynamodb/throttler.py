@@ -12,12 +12,10 @@ from ...errors import DuplicatedMessage, JobInProgress, LeaseLost, StoreError
 from ..lapse import LeaseWatch
 from ..throttler import InProgress
 from . import rows
+from .gathered import GatheredClaims
 
 #: The row of a job in progress is kept for at least this many leases; then TTL may remove it.
 RUNNING_LEASES = 2
-
-_DONE = "done"
-_RUNNING = "running"
 
 
 class DynamoDBThrottler:
@@ -37,6 +35,7 @@ class DynamoDBThrottler:
         self._retention = retention
         self._table = table
         self._watch = LeaseWatch(clock)
+        self._gathered = GatheredClaims(table, lease)
         self._marks: Batcher[Row] = Batcher(
             table.put, max_entries=MAX_BATCH, linger=0.02, parallel=4
         )
@@ -47,17 +46,21 @@ class DynamoDBThrottler:
 
     def claim(self, job_id: str, *, owner: str) -> str | None:
         """Mark the job as in progress. Raises DuplicatedMessage or JobInProgress."""
+        # A job that is watched has a row: to insert one would be in vain.
+        is_new = not self._watch.has(job_id)
+        if is_new and self._gathered.claim(job_id, owner, self._running_until()):
+            return None
         row, ours = self._take(
             job_id,
             owner,
             "attribute_not_exists(Expired) OR"
             " (Expired < :now AND (attribute_not_exists(#Status) OR #Status = :done))",
             now=int(time.time()),
-            done=_DONE,
+            done=rows.DONE,
         )
         if ours:
             return None
-        if _status(row) != _RUNNING:
+        if _status(row) != rows.RUNNING:
             self._watch.forget(job_id)
             raise DuplicatedMessage(f"job {job_id} is done")
         lapses_in = rows.lapses_in(self._watch, job_id, row)
@@ -89,21 +92,21 @@ class DynamoDBThrottler:
             expired=self._running_until(),
             owner=owner,
             lease=self._seconds,
-            running=_RUNNING,
+            running=rows.RUNNING,
             one=1,
             **values,
         )
-        return row, ours or (rows.is_of(row, owner) and _status(row) == _RUNNING)
+        return row, ours or (rows.is_of(row, owner) and _status(row) == rows.RUNNING)
 
     def renew(self, job_id: str, owner: str) -> None:
         """Start the lease anew. Raises LeaseLost."""
-        held = self._table.renew(
+        held = self._gathered.renew(job_id, owner, self._running_until()) or self._table.renew(
             job_id,
             "throttle",
             "SET #Version = #Version + :one, Expired = :expired",
             "#Owner = :owner AND #Status = :running",
             owner=owner,
-            running=_RUNNING,
+            running=rows.RUNNING,
             one=1,
             expired=self._running_until(),
         )
@@ -112,15 +115,19 @@ class DynamoDBThrottler:
 
     def done(self, job_id: str, owner: str) -> None:
         """Mark the job as done. Raises StoreError if that is not confirmed within a lease."""
+        asked_at = time.monotonic()
+        expired = int(time.time() + self._retention)
+        if self._gathered.done(job_id, owner, expired, self._seconds):
+            return
         row = {
             **key(job_id, "throttle"),
-            "Expired": value(int(time.time() + self._retention)),
+            "Expired": value(expired),
             "Owner": value(owner),
-            "Status": value(_DONE),
+            "Status": value(rows.DONE),
         }
         marked = self._marks.submit(row)
         try:
-            marked.get(timeout=self._seconds)
+            marked.get(timeout=max(0.0, asked_at + self._seconds - time.monotonic()))
         except gevent.Timeout:
             # A later write could keep a job from running whose message went back meanwhile.
             self._marks.cancel(marked, StoreError(f"job {job_id} could not be marked as done"))
@@ -133,7 +140,13 @@ class DynamoDBThrottler:
 
     def close(self, timeout: float) -> None:
         """Write the marks that wait, for at most `timeout` seconds."""
-        self._marks.close(timeout, StoreError("the kicker stopped before the job's done mark"))
+        until = time.monotonic() + timeout
+        # What no statement has achieved in half of the time is a mark of its own for the rest.
+        self._table.close(timeout / 2)
+        self._marks.close(
+            max(0.0, until - time.monotonic()),
+            StoreError("the kicker stopped before the job's done mark"),
+        )
 
     def running(self) -> Iterator[InProgress]:
         """See ListedThrottler. It reads the whole table."""
@@ -155,4 +168,4 @@ class DynamoDBThrottler:
 
 
 def _status(row: Row) -> str:
-    return row.get("Status", {}).get("S", _DONE)
+    return row.get("Status", {}).get("S", rows.DONE)
