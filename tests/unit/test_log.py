@@ -158,8 +158,10 @@ def test_a_reader_that_stalls_keeps_nobody_waiting_and_loses_only_what_is_too_mu
     eventually(all_of_it)
     writer.write("last")
     eventually(lambda: all_of_it() and "last" in lines)
-    assert [f"{dropped} missing"] == [line for line in lines if "missing" in line]
-    assert 5000 - dropped + 2 == len(lines)
+    # It may be told in parts: while the writer waits for the reader, more lines are dropped.
+    told_of = [int(line.split()[0]) for line in lines if "missing" in line]
+    assert dropped == sum(told_of)
+    assert 5000 - dropped + 1 == len(lines) - len(told_of)
 
 
 def test_a_reader_that_has_gone_raises_nothing(pipe):

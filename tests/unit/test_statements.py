@@ -7,8 +7,8 @@ import gevent
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from gevent.event import Event
-from structlog.testing import capture_logs
 
+from captured import captured
 from sqsjkr_gevent.aws import statements as module
 from sqsjkr_gevent.aws.statements import (
     MAX_STATEMENTS,
@@ -202,7 +202,7 @@ def test_where_they_do_not_work_none_is_sent_and_one_line_says_so(service, clock
     """All runs as without them. Both stores check the same table."""
     service.fault = fault
     statements = Statements(service, clock)
-    with capture_logs() as logs:
+    with captured() as logs:
         statements.try_out("T")
         statements.try_out("T")
     assert [said] == [line["event"] for line in logs]
@@ -225,7 +225,7 @@ def test_a_permission_that_is_missing_is_named(service, clock, denied, permissio
 
     service.probed = probed
     statements = Statements(service, clock)
-    with capture_logs() as logs:
+    with captured() as logs:
         statements.try_out("T")
     assert [permission] == [line["permission"] for line in logs]
     assert not statements.run(row("a"))
@@ -249,7 +249,7 @@ def test_a_table_is_tried_out_again_at_a_later_check(service, clock):
     statements.try_out("T")
     assert not statements.run(row("a"))
     clock.now += 1
-    with capture_logs() as logs:
+    with captured() as logs:
         statements.try_out("T")
     assert ["statements work now, and are gathered"] == [line["event"] for line in logs]
     assert statements.run(row("a"))
@@ -266,7 +266,7 @@ def test_a_permission_that_is_taken_away_later_is_told_once(service, statements,
         service.fault = failed("AccessDeniedException")
     else:
         service.answer = lambda statement: refused("AccessDenied")
-    with capture_logs() as logs:
+    with captured() as logs:
         service.go.set()
         gevent.joinall(asking, timeout=30, raise_error=True)
     assert {False} == {one.get(block=False) for one in asking}
@@ -286,7 +286,7 @@ def test_a_call_that_fails_is_no_reason_to_do_without(service, statements, clock
     gevent.sleep(0)
     gevent.sleep(0)
     service.fault = fault
-    with capture_logs() as logs:
+    with captured() as logs:
         service.go.set()
         gevent.joinall(asking, timeout=30, raise_error=True)
     assert False is asking[0].get()
