@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 
+import gevent
 from gevent import monkey
 
 from ..errors import CannotExecute, HostExhausted
@@ -12,11 +13,14 @@ from .launcher import Child, Launcher
 from .process import Process
 from .programs import Programs
 from .runs import Runs
-from .strays import Strays
+from .strays import AT_ONCE, Strays
 from .text import text_file
 from .watcher import VARIABLE
 
 _close = monkey.get_original("os", "close")
+
+#: Seconds between two pieces of kill_all(). Ending processes compete with the hub for the CPU.
+_PAUSE = 0.01
 
 #: Seconds that a process that does nothing may take.
 PROBE_WITHIN = 10.0
@@ -131,9 +135,16 @@ class Runner:
             raise HostExhausted(f"a process that does nothing ended with {end}")
 
     def kill_all(self, reason: str) -> None:
-        """Kill all running processes, as Process.kill does."""
+        """Kill all running processes, as Process.kill does.
+
+        If there are many, in pieces: see AT_ONCE.
+        """
+        killed = 0
         for process in tuple(self._running):
-            process.kill(reason)
+            killed += process.kill(reason)
+            if killed == AT_ONCE:
+                killed = 0
+                gevent.sleep(_PAUSE)
 
     def close(self) -> None:
         """Stop starting commands."""
