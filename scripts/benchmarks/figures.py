@@ -91,14 +91,20 @@ class Figure:
         return ratio if self.comparison == ">=" else 1 / ratio
 
 
+def shown(value: float) -> str:
+    """The number in three digits, or whole."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def table(figures: list[Figure]) -> str:
     """The figures as a Markdown table."""
     lines = ["| figure | median | least - most | target | |", "|---|---|---|---|---|"]
     for one in figures:
         target = "" if one.target is None else f"{one.comparison} {one.target:g}"
         mark = {True: "reached", False: "**missed**", None: ""}[one.reached]
-        spread = f"{min(one.samples):.3g} - {max(one.samples):.3g}"
-        lines.append(f"| {one.name} | {one.median:.3g} {one.unit} | {spread} | {target} | {mark} |")
+        spread = f"{shown(min(one.samples))} - {shown(max(one.samples))}"
+        median = f"{shown(one.median)} {one.unit}".rstrip()
+        lines.append(f"| {one.name} | {median} | {spread} | {target} | {mark} |")
     return "\n".join(lines)
 
 

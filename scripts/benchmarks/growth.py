@@ -1,5 +1,6 @@
 """What costs more as the work grows: a second table, measured once."""
 
+import math
 import resource
 import sys
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from figures import shown
 from launches import SLOTS, floor_rate
 from processes import HERE, run, until
 from rates import DELAY, SECONDS, SPARE, filled, job
@@ -24,37 +26,36 @@ FLAT = 1.25
 class Growth:
     """How one cost grows.
 
-    what: what there is more of, at these sizes. figure: its name and unit. total: whether the
-    values are of all of it, so that a flat cost per piece grows with the size. goal: at the largest
-    size.
+    what: what there is more of, at these sizes. figure: its name and unit. of: what the values are,
+    a cost of `each` piece, of `all` pieces together, a `rate`, or `other` than these. goal: most
+    that it may be at the largest size.
     """
 
     what: str
     figure: str
     sizes: list[int]
     values: list[float]
-    total: bool = False
+    of: str
     goal: float | None = None
 
     @property
     def verdict(self) -> str:
         """Whether each piece costs the same however many there are, and whether the goal is met."""
-        first, last = self.values[0], self.values[-1]
-        if self.total:
-            first, last = first / self.sizes[0], last / self.sizes[-1]
-        times = last / first if first else 0.0
-        words = "flat" if times <= FLAT else f"{times:.2g} times as much each"
-        if self.goal is None:
-            return words
-        reached = "reached" if self.values[-1] <= self.goal else "**missed**"
-        return f"{words}; <= {self.goal:g}: {reached}"
+        words = [] if self.of == "other" else [self._flatness()]
+        if self.goal is not None:
+            reached = "reached" if self.values[-1] <= self.goal else "**missed**"
+            words.append(f"<= {self.goal:g}: {reached}")
+        return "; ".join(words)
 
-
-def growth(folder: Path, scale: float) -> Iterator[Growth]:
-    """All of it."""
-    for part in (sleepers, leases, waiters, lock_ids, backlog, history, processes):
-        print(f"growth: {part.__name__}", flush=True)
-        yield from part(folder, scale)
+    def _flatness(self) -> str:
+        # Of all: at the smallest sizes what costs the same without any would be most of it.
+        before, last = self.values[-2 if self.of == "all" else 0], self.values[-1]
+        if self.of == "all":
+            before, last = before / self.sizes[-2], last / self.sizes[-1]
+        if self.of == "rate":
+            before, last = last, before
+        times = last / before if before else math.inf
+        return "flat" if times <= FLAT else f"{times:.2g} times as much each"
 
 
 def sleepers(folder: Path, scale: float) -> Iterator[Growth]:
@@ -73,8 +74,8 @@ def sleepers(folder: Path, scale: float) -> Iterator[Growth]:
             shares.append(_share(one.cpu, RENEWAL * scale))
             one.stop_now()
             stops.append(one.told()["most"] * 1000)
-    yield Growth("running jobs that sleep", "share of a core, %", sizes, shares, total=True)
-    yield Growth("the same", "the hub is late during a stop, at most, ms", sizes, stops)
+    yield Growth("running jobs that sleep", "share of a core, %", sizes, shares, "all")
+    yield Growth("the same", "the hub is late during a stop, at most, ms", sizes, stops, "other")
 
 
 def _share(cpu: Callable[[], float], seconds: float) -> float:
@@ -103,7 +104,7 @@ def leases(folder: Path, scale: float) -> Iterator[Growth]:
         "share of a core, %",
         sizes,
         shares,
-        total=True,
+        "all",
         goal=3.0,
     )
 
@@ -111,8 +112,11 @@ def leases(folder: Path, scale: float) -> Iterator[Growth]:
 def waiters(folder: Path, scale: float) -> Iterator[Growth]:
     """Jobs that wait for one lock, in one kicker."""
     sizes = [10, 1200]
-    rates = [_locked(folder, [job(lock_id="one")], size, scale) for size in sizes]
-    yield _cpu("jobs that wait for one lock", sizes, rates)
+    rates = [_locked(folder, [job(lock_id="one")], size, RENEWAL * scale) for size in sizes]
+    what = "jobs that wait for one lock"
+    yield Growth(what, "jobs/s through it", sizes, [one.rate for one in rates], "rate")
+    shares = [one.cpu * one.rate / 10 for one in rates]
+    yield Growth("the same", "share of a core, %", sizes, shares, "all")
 
 
 def lock_ids(folder: Path, scale: float) -> Iterator[Growth]:
@@ -121,18 +125,24 @@ def lock_ids(folder: Path, scale: float) -> Iterator[Growth]:
     rates = []
     for size in sizes:
         bodies = [job(lock_id=f"lock-{number}") for number in range(size)]
-        rates.append(_locked(folder, bodies, 1000, scale))
+        rates.append(_locked(folder, bodies, 1000, SECONDS * scale))
     yield _cpu("lock ids that jobs are spread over", sizes, rates)
 
 
-def _locked(folder: Path, bodies: Sequence[str], waiting: int, scale: float) -> Rate:
+def _locked(folder: Path, bodies: Sequence[str], waiting: int, seconds: float) -> Rate:
     """A kicker whose jobs have these locks, with up to so many of them waiting."""
-    seconds = SECONDS * scale
     count = waiting + round(floor_rate(1.0) * (seconds + SPARE))
     with (
         filled(DELAY, "locked", bodies, count) as aws,
         kicker(aws, folder, "locked", slots=SLOTS, stores=True, max_waiting=waiting) as one,
     ):
+
+        def is_full() -> bool:
+            told = aws.tell()
+            return count - told["waiting"]["locked"] - told["deleted"] >= waiting
+
+        if len(bodies) == 1:
+            until(is_full)
         return full_rate(aws, one.cpu, seconds)
 
 
@@ -149,7 +159,9 @@ def backlog(folder: Path, scale: float) -> Iterator[Growth]:
 
 
 def _cpu(what: str, sizes: list[int], rates: Sequence[Rate]) -> Growth:
-    return Growth(what, "CPU of the kicker for 1,000 jobs, s", sizes, [one.cpu for one in rates])
+    return Growth(
+        what, "CPU of the kicker for 1,000 jobs, s", sizes, [one.cpu for one in rates], "each"
+    )
 
 
 def history(folder: Path, scale: float) -> Iterator[Growth]:
@@ -159,9 +171,9 @@ def history(folder: Path, scale: float) -> Iterator[Growth]:
     lines = run([*program, ",".join(map(str, sizes))]).splitlines()
     writes, searches = zip(*(map(float, line.split()) for line in lines), strict=True)
     yield Growth(
-        "ends in the history", "to write 1,000 more, ms", sizes, [w * 1000 for w in writes]
+        "ends in the history", "to write 1,000 more, ms", sizes, [w * 1000 for w in writes], "each"
     )
-    yield Growth("the same", "to find one job's, ms", sizes, [s * 1000 for s in searches])
+    yield Growth("the same", "to find one job's, ms", sizes, [s * 1000 for s in searches], "each")
 
 
 def processes(folder: Path, scale: float) -> Iterator[Growth]:
@@ -177,7 +189,11 @@ def processes(folder: Path, scale: float) -> Iterator[Growth]:
             rates.append(full_rate(aws, one.cpu, seconds))
     yield _cpu("processes of one host", sizes, rates)
     of_floor = [one.rate / least for one in rates]
-    yield Growth("the same", "jobs/s of the two-thread floor", sizes, of_floor)
+    yield Growth("the same", "jobs/s of the two-thread floor", sizes, of_floor, "other")
+
+
+#: Each yields rows of the table.
+PARTS = (sleepers, leases, waiters, lock_ids, backlog, history, processes)
 
 
 def table(rows: Sequence[Growth]) -> str:
@@ -185,6 +201,6 @@ def table(rows: Sequence[Growth]) -> str:
     lines = ["| what grows | figure | at | is | each |", "|---|---|---|---|---|"]
     for one in rows:
         sizes = " / ".join(f"{size:,}" for size in one.sizes)
-        values = " / ".join(f"{value:.3g}" for value in one.values)
+        values = " / ".join(map(shown, one.values))
         lines.append(f"| {one.what} | {one.figure} | {sizes} | {values} | {one.verdict} |")
     return "\n".join(lines)
