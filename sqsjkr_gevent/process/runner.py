@@ -19,8 +19,10 @@ from .watcher import VARIABLE
 
 _close = monkey.get_original("os", "close")
 
-#: Seconds between two pieces of kill_all(). Ending processes compete with the hub for the CPU.
+#: Seconds between two pieces of kill_all(), and how many such pauses while the last is not over.
+#: Ending processes compete with the hub for the CPU, and libev reaps all of them in one go.
 _PAUSE = 0.01
+_MAX_PAUSES = 3
 
 #: Seconds that a process that does nothing may take.
 PROBE_WITHIN = 10.0
@@ -139,12 +141,13 @@ class Runner:
 
         If there are many, in pieces: see AT_ONCE.
         """
-        killed = 0
+        killed: list[Process] = []
         for process in tuple(self._running):
-            killed += process.kill(reason)
-            if killed == AT_ONCE:
-                killed = 0
-                gevent.sleep(_PAUSE)
+            if process.kill(reason):
+                killed.append(process)
+            if len(killed) == AT_ONCE:
+                _let_end(killed)
+                killed.clear()
 
     def close(self) -> None:
         """Stop starting commands."""
@@ -162,3 +165,11 @@ class Runner:
         if self._on_start is not None and (error is not None or self._fails):
             self._fails = error is not None
             self._on_start(error)
+
+
+def _let_end(killed: list[Process]) -> None:
+    """Let these processes end, but do not wait for those that take their time."""
+    for _ in range(_MAX_PAUSES):
+        gevent.sleep(_PAUSE)
+        if all(process.is_over for process in killed):
+            return
