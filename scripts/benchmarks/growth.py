@@ -69,7 +69,7 @@ def sleepers(folder: Path, scale: float) -> Iterator[Growth]:
             filled(DELAY, queue, job(command="exec sleep 1000"), size) as aws,
             kicker(aws, folder, queue, slots=size, measures="stop") as one,
         ):
-            until(lambda one=one, size=size: one.pipes() >= size, every=1.0)
+            until(lambda one=one, size=size: one.runs_all(size), every=1.0)
             time.sleep(3)  # Those of the starts are over, and all outputs are watched.
             shares.append(_share(one.cpu, RENEWAL * scale))
             one.stop_now()
@@ -95,7 +95,7 @@ def leases(folder: Path, scale: float) -> Iterator[Growth]:
             filled(DELAY, queue, bodies, size) as aws,
             kicker(aws, folder, queue, slots=size, stores=True) as one,
         ):
-            until(lambda one=one, size=size: one.pipes() >= size, every=1.0)
+            until(lambda one=one, size=size: one.runs_all(size), every=1.0)
             time.sleep(3)
             shares.append(_share(one.cpu, RENEWAL * scale))
             one.stop_now()
