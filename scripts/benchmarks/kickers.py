@@ -57,7 +57,7 @@ class Worker:
     def runs_all(self, jobs: int) -> bool:
         """Whether so many jobs run, and the start of each is complete."""
         # While a job starts, both ends of its pipe are open; a few pipes are the kicker's own.
-        return self.busy() == jobs and self.pipes() <= jobs + 10
+        return self.busy() == jobs and jobs <= self.pipes() <= jobs + 10
 
     def stop_now(self) -> None:
         """Stop it: the second signal skips the wait for running jobs."""
