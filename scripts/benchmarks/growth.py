@@ -1,6 +1,5 @@
 """What costs more as the work grows: a second table, measured once."""
 
-import math
 import resource
 import sys
 import time
@@ -54,7 +53,9 @@ class Growth:
             before, last = before / self.sizes[-2], last / self.sizes[-1]
         if self.of == "rate":
             before, last = last, before
-        times = last / before if before else math.inf
+        if not before:
+            return "too little to compare"
+        times = last / before
         return "flat" if times <= FLAT else f"{times:.2g} times as much each"
 
 
