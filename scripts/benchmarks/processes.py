@@ -1,5 +1,6 @@
 """The programs that the benchmarks start, and how to talk to them."""
 
+import hashlib
 import http.client
 import json
 import os
@@ -8,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,7 +17,10 @@ HERE = Path(__file__).resolve().parent
 HOME = HERE.parents[1] / ".bench"
 
 #: How long any step here may take, in seconds.
-DEADLINE = 120.0
+DEADLINE = 300.0
+
+#: Messages that one /fill holds.
+MAX_FILL = 5000
 
 AWS = {
     "AWS_ACCESS_KEY_ID": "x",
@@ -45,25 +49,33 @@ def until(condition: Callable[[], object], every: float = 0.05) -> None:
 
 @contextmanager
 def running(
-    command: list[str], *, env: dict[str, str] | None = None, output: bool = False
+    command: Sequence[str | Path],
+    *,
+    env: dict[str, str] | None = None,
+    output: bool = False,
+    errors: Path | None = None,
 ) -> Iterator[subprocess.Popen]:
-    """Run a process for the `with` block, then send SIGTERM. output: whether to pipe stdout."""
-    process = subprocess.Popen(
-        command,
-        env={**clean_environment(), **AWS, **(env or {})},
-        cwd=HERE,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if output else subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        text=True,
-    )
+    """Run a process for the `with` block, then send SIGTERM.
+
+    output: whether to pipe stdout. errors: the file for stderr, None to drop it.
+    """
+    with Path(errors or os.devnull).open("ab") as file:
+        process = subprocess.Popen(
+            command,
+            env={**clean_environment(), **AWS, **(env or {})},
+            cwd=HERE,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if output else subprocess.DEVNULL,
+            stderr=file,
+            start_new_session=True,
+            text=True,
+        )
     try:
         yield process
     finally:
         process.terminate()
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -74,14 +86,21 @@ def running(
             pass
 
 
-class Sqs:
-    """A client of sqs_server.py."""
+class Aws:
+    """A client of the control requests of aws/server.c."""
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        #: For whoever calls it.
+        self.environment = {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ENDPOINT_URL_SQS": self.url,
+            "AWS_ENDPOINT_URL_DYNAMODB": self.url,
+            "SQS_PORT": str(port),
+        }
 
-    def ask(self, path: str, **fields: object) -> dict:
-        """Send a control request to the server."""
+    def _ask(self, path: str, **fields: object) -> dict:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
         try:
             connection.request("POST", path, json.dumps(fields))
@@ -89,29 +108,33 @@ class Sqs:
         finally:
             connection.close()
 
-    def fill(self, queue: str, body: str, count: int) -> None:
-        """Put messages into a queue."""
-        self.ask("/fill", queue=queue, body=body, count=count)
+    def tell(self) -> dict:
+        """What it has done so far."""
+        return self._ask("/tell")
 
-    def wait_for_deletes(self, count: int) -> dict:
-        """Wait until `count` messages are deleted. Returns the server's /tell response."""
-        until(lambda: self.ask("/tell")["deleted"] >= count, every=0.2)
-        return self.ask("/tell")
+    def delay(self, seconds: float) -> None:
+        """Delay responses by so much from now on."""
+        self._ask("/delay", seconds=seconds)
+
+    def fill(self, queue: str, bodies: str | Sequence[str], count: int) -> None:
+        """Put `count` messages into a queue, with these bodies in turn."""
+        bodies = [bodies] if isinstance(bodies, str) else bodies
+        for begin in range(0, count, MAX_FILL):
+            some = min(MAX_FILL, count - begin)
+            turn = [bodies[n % len(bodies)] for n in range(begin, begin + min(some, len(bodies)))]
+            messages = [{"body": body, "md5": _md5(body)} for body in turn]
+            self._ask("/fill", queue=queue, count=some, messages=messages)
+
+
+def _md5(body: str) -> str:
+    return hashlib.md5(body.encode()).hexdigest()  # noqa: S324 (SQS's own)
 
 
 @contextmanager
-def sqs_server() -> Iterator[Sqs]:
-    """Run an SQS server for the `with` block."""
-    with running([sys.executable, str(HERE / "sqs_server.py")], output=True) as process:
-        yield Sqs(int(process.stdout.readline()))
-
-
-@contextmanager
-def dynamodb_server(delay: float) -> Iterator[str]:
-    """Run a DynamoDB server for the `with` block. Yields its URL."""
-    program = [sys.executable, str(HERE / "dynamodb_server.py"), str(delay)]
-    with running(program, output=True) as process:
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+def aws_server(delay: float) -> Iterator[Aws]:
+    """Run an SQS and DynamoDB for the `with` block. delay: seconds of each response."""
+    with running([HOME / "aws", str(delay)], output=True) as process:
+        yield Aws(int(process.stdout.readline()))
 
 
 def floor(threads: int, parallel: int, jobs: int, command: str) -> tuple[float, float]:
@@ -128,31 +151,22 @@ def launch(
 
 
 def _measured(command: list[str]) -> tuple[float, float]:
-    done = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=DEADLINE, cwd=HERE
-    )
-    seconds, cpu = map(float, done.stdout.split())
+    seconds, cpu = map(float, run(command).split())
     return seconds, cpu
 
 
-class Kicker:
-    """A running kicker."""
-
-    def __init__(self, process: subprocess.Popen, address: Path) -> None:
-        self.process = process
-        self.address = address
-
-    def stats(self) -> dict:
-        """Its stats."""
-        with stats_connection(self.address) as connection:
-            connection.request("GET", "/stats/metrics/v2")
-            return json.loads(connection.getresponse().read())
-
-    def told(self) -> dict:
-        """Stop it. Returns the measurements that it prints at its end."""
-        self.process.terminate()
-        said, _ = self.process.communicate(timeout=DEADLINE)
-        return json.loads(said)
+def run(command: Sequence[str | Path], env: dict[str, str] | None = None) -> str:
+    """Run a program to its end. Returns what it prints."""
+    done = subprocess.run(
+        command,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=DEADLINE,
+        cwd=HERE,
+        env={**clean_environment(), **AWS, **(env or {})},
+    )
+    return done.stdout
 
 
 @contextmanager
@@ -166,49 +180,3 @@ def stats_connection(path: Path) -> Iterator[http.client.HTTPConnection]:
         yield connection
     finally:
         connection.close()
-
-
-@contextmanager
-def kicker(
-    sqs: Sqs,
-    folder: Path,
-    queue: str,
-    *,
-    slots: int,
-    dynamodb: str | None = None,
-    tick: bool = True,
-) -> Iterator[Kicker]:
-    """Run a kicker for the `with` block.
-
-    dynamodb: the server's URL; None for no locks and no throttler. tick: whether the kicker
-    measures the lag of its hub.
-    """
-    backend = "dynamodb" if dynamodb else "none"
-    address, conf = folder / f"{queue}.sock", folder / f"{queue}.toml"
-    conf.write_text(
-        f"""
-[account]
-id = "123456789012"
-region = "us-east-1"
-[sqs]
-queue_name = "{queue}"
-receivers = 16
-[kicker]
-max_concurrent_num = {slots}
-stats_socket = "{address}"
-shutdown_timeout = 0
-kill_grace = 1
-[locker]
-backend = "{backend}"
-[throttler]
-backend = "{backend}"
-"""
-    )
-    env = {"AWS_ENDPOINT_URL_SQS": f"http://127.0.0.1:{sqs.port}"}
-    if dynamodb:
-        env["AWS_ENDPOINT_URL_DYNAMODB"] = dynamodb
-    ours = [str(HERE / "kick.py"), str(conf)] if tick else ["-m", "sqsjkr_gevent", "-c", str(conf)]
-    program = [sys.executable, *ours]
-    with running(program, env=env, output=True) as process:
-        until(lambda: address.exists() and Path(f"/proc/{process.pid}").exists())
-        yield Kicker(process, address)

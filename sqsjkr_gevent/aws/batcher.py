@@ -17,6 +17,9 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 
+#: Entries that a close fails before other greenlets get their turn.
+_AT_ONCE = 100
+
 _Entry = tuple[T, "AsyncResult[None]"]
 
 
@@ -91,8 +94,10 @@ class Batcher(Generic[T]):
         self._calls.kill()
         self._entries.clear()
         # Includes entries outside the queue: those of calls that were killed before they began.
-        for result in list(self._open):
+        for number, result in enumerate(list(self._open), 1):
             self._settle(result, error)
+            if number % _AT_ONCE == 0:
+                gevent.sleep(0)
 
     def _drain(self) -> None:
         while self._entries or len(self._calls):

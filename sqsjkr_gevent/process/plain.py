@@ -20,7 +20,7 @@ class _PlainChild:
 
     @property
     def returncode(self) -> int | None:
-        code: int | None = self._popen.poll()
+        code: int | None = self._popen.returncode
         return code
 
     def on_exit(self, call: Callable[[], None]) -> None:

@@ -126,11 +126,12 @@ class Process:
             self._status, self._killed, self._reader.output(), time.monotonic() - self._started
         )
 
-    def kill(self, reason: str, grace: float | None = None) -> None:
+    def kill(self, reason: str, grace: float | None = None) -> bool:
         """Send SIGTERM to all its processes, and SIGKILL after `grace` seconds.
 
-        Returns at once; wait() returns once all are gone. grace: None for the runner's kill_grace.
-        A later kill can bring the SIGKILL forward, but not delay it; the first reason stands.
+        Returns at once whether this is the first kill; wait() returns once all are gone.
+        grace: None for the runner's kill_grace. A later kill can bring the SIGKILL forward, but not
+        delay it; the first reason stands.
         """
         at = time.monotonic() + (self._kill_grace if grace is None else grace)
         if self._killer is not None:
@@ -142,6 +143,8 @@ class Process:
             self._kill_at = at
             self._sooner = Event()
             self._killer = gevent.spawn(self._terminate)
+            return True
+        return False
 
     def kill_left_over(self) -> None:
         """Kill the processes that it left running, and wait until they are gone.
@@ -205,7 +208,8 @@ class Process:
     def _group(self) -> int | None:
         """Its process group, None if the number may belong to another group."""
         # Once the leader is reaped, its pid can be reused, but not while the group has members.
-        return None if self._exited and Path(f"/proc/{self.pid}").exists() else self.pid
+        reaped = self._child.returncode is not None
+        return None if reaped and Path(f"/proc/{self.pid}").exists() else self.pid
 
     def _signal(self, number: int) -> None:
         """Signal the group."""

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 
+import gevent
 from gevent import monkey
 
 from ..errors import CannotExecute, HostExhausted
@@ -12,11 +13,16 @@ from .launcher import Child, Launcher
 from .process import Process
 from .programs import Programs
 from .runs import Runs
-from .strays import Strays
+from .strays import AT_ONCE, Strays
 from .text import text_file
 from .watcher import VARIABLE
 
 _close = monkey.get_original("os", "close")
+
+#: Seconds between two pieces of kill_all(), and how many such pauses while the last is not over.
+#: Ending processes compete with the hub for the CPU, and libev reaps all of them in one go.
+_PAUSE = 0.01
+_MAX_PAUSES = 3
 
 #: Seconds that a process that does nothing may take.
 PROBE_WITHIN = 10.0
@@ -131,9 +137,17 @@ class Runner:
             raise HostExhausted(f"a process that does nothing ended with {end}")
 
     def kill_all(self, reason: str) -> None:
-        """Kill all running processes, as Process.kill does."""
+        """Kill all running processes, as Process.kill does.
+
+        If there are many, in pieces: see AT_ONCE.
+        """
+        killed: list[Process] = []
         for process in tuple(self._running):
-            process.kill(reason)
+            if process.kill(reason):
+                killed.append(process)
+            if len(killed) == AT_ONCE:
+                _let_end(killed)
+                killed.clear()
 
     def close(self) -> None:
         """Stop starting commands."""
@@ -151,3 +165,11 @@ class Runner:
         if self._on_start is not None and (error is not None or self._fails):
             self._fails = error is not None
             self._on_start(error)
+
+
+def _let_end(killed: list[Process]) -> None:
+    """Let these processes end, but do not wait for those that take their time."""
+    for _ in range(_MAX_PAUSES):
+        gevent.sleep(_PAUSE)
+        if all(process.is_over for process in killed):
+            return

@@ -11,6 +11,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import gevent
 from gevent import monkey
 
 from ..threads import Call, Threads
@@ -69,8 +70,11 @@ class _SpawnedChild:
 
     def exited(self, status: int) -> None:
         self.returncode = os.waitstatus_to_exitcode(status)
+        # Soon, not now: libev reaps all exited children, maybe thousands, before anything else gets
+        # its turn. Between callbacks gevent looks at the clock.
+        loop = gevent.get_hub().loop
         for call in self._calls:
-            call()
+            loop.run_callback(call)
 
     def on_exit(self, call: Callable[[], None]) -> None:
         if self.returncode is None:

@@ -10,6 +10,9 @@ from ..errors import HostExhausted
 from ..threads import Call, Threads
 from .watcher import mark_of
 
+#: Processes that are dealt with before other greenlets get their turn. A kicker may stop thousands.
+AT_ONCE = 100
+
 #: A run's mark and its process group; the group is None if the number may be another group's.
 Wanted = tuple[str | None, int | None]
 
@@ -69,8 +72,10 @@ class Strays:
                 scan.wait()
             except HostExhausted:
                 scan.make_here()  # A kill must not wait for a thread.
-            for wanted, result in asked.items():
+            for number, (wanted, result) in enumerate(asked.items(), 1):
                 result.set(scan.found.get(wanted))
+                if number % AT_ONCE == 0:
+                    gevent.sleep(0)
         self._scanning = False
 
 

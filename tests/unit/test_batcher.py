@@ -238,6 +238,27 @@ def test_close_answers_what_it_could_not_send_in_time(batcher, calls, max_entrie
     assert [CLOSED] * 5 == [result.exception for result in results]
 
 
+def test_others_have_their_turn_while_close_answers_thousands(batcher, calls):
+    """A stop with as many messages unsettled must not hold the hub."""
+    never = Event()
+    calls.answer = lambda entries: never.wait()
+    one = batcher(linger=0.0)
+    results = [one.submit(entry) for entry in range(1000)]
+    eventually(lambda: calls.under_way)
+    answered = set()
+
+    def look() -> None:
+        while True:
+            answered.add(sum(result.ready() for result in results))
+            gevent.sleep(0)
+
+    other = gevent.spawn(look)
+    one.close(0.01, CLOSED)
+    other.kill()
+    assert all(result.ready() for result in results)
+    assert len(answered - {0, 1000}) >= 5
+
+
 def test_close_gives_up_what_is_repeated_for_ever(batcher, calls):
     """A service that stays down does not hold a stop up."""
 
