@@ -13,6 +13,7 @@ from .errors import HostExhausted
 # The unpatched ones: gevent's would run in the hub.
 _start_thread = monkey.get_original("_thread", "start_new_thread")
 _SimpleQueue: Any = monkey.get_original("queue", "SimpleQueue")
+_Empty: Any = monkey.get_original("queue", "Empty")
 
 
 class Call:
@@ -79,6 +80,18 @@ class Threads:
         if self._under_way == 1:
             self._wake.ref = True
         self._calls.put(call)
+
+    def discard(self, error: Exception) -> None:
+        """Have the submitted calls that no thread has begun end now, with `error` as raised."""
+        while not self._calls.empty():
+            try:
+                call = self._calls.get_nowait()
+            except _Empty:
+                break  # A thread was faster.
+            call.raised = error
+            self._done.append(call)
+        if self._wake is not None:
+            self._wake.send()
 
     def close(self) -> None:
         """End the threads once they have made all submitted calls."""

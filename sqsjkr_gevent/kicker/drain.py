@@ -51,11 +51,12 @@ class Drain:
         all_over.kill()
 
     def _kill_until(self, all_over: "gevent.Greenlet[[], None]") -> None:
+        self._parts.processes.refuse_starts()
         until = time.monotonic() + self._kicker.kill_grace + FLUSH
         while not all_over.ready() and time.monotonic() < until:
             if not len(self._life.jobs):
                 # A receive still under way may bring what was returned a moment ago.
                 until = min(until, time.monotonic() + LAST_RECEIVE)
-            # Again and again: a trigger may start while jobs end.
+            # Again and again: a start that was under way may succeed.
             self._parts.processes.kill_all(STOPPED)
             all_over.join(timeout=0.1)

@@ -46,8 +46,11 @@ class Launcher(Protocol):
         The signal mask and dispositions are the defaults, and only descriptors 0-2 are open.
         env: fastest as a ChainMap of the job's own variables and those that all jobs inherit, which
         must never change. stdin: a descriptor, None for /dev/null. Raises CannotExecute if no host
-        can start it, HostExhausted if this host cannot now.
+        can start it, HostExhausted if this host cannot now, Stopping if it was discarded.
         """
+
+    def discard(self) -> None:
+        """Have the starts that are not under way yet raise Stopping."""
 
     def close(self) -> None:
         """Stop starting processes. Running ones continue, but their exits are not reported."""

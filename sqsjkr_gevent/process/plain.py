@@ -56,6 +56,9 @@ class PlainLauncher:
             _close(writing)
         return _PlainChild(popen, reading)
 
+    def discard(self) -> None:
+        """See Launcher; none of them waits."""
+
     def close(self) -> None:
         """See Launcher."""
 

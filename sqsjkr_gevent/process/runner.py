@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import gevent
 from gevent import monkey
 
-from ..errors import CannotExecute, HostExhausted
+from ..errors import CannotExecute, HostExhausted, Stopping
 from .direct import SHELL, shell_kind
 from .launcher import Child, Launcher
 from .process import Process
@@ -55,6 +55,7 @@ class Runner:
         self._direct = direct and self._shell in ("dash", "bash")
         self._on_start = on_start
         self._fails = False
+        self._refuses = False
         self._on_output = on_output
         self._strays = Strays()
         self._programs = Programs()
@@ -65,8 +66,10 @@ class Runner:
         """Start `sh -c command`, or directly the program that it would execute.
 
         The SQSJKR_RUN_ID in env marks all its processes. stdin: its text, None for /dev/null.
-        Raises CannotExecute or HostExhausted.
+        Raises CannotExecute, HostExhausted, or Stopping after refuse_starts().
         """
+        if self._refuses:
+            raise Stopping("the kicker stops")
         try:
             process = self._start(command, env, stdin)
         except CannotExecute:
@@ -135,6 +138,11 @@ class Runner:
         end = self.start(":", {}).wait(PROBE_WITHIN)
         if end.status != 0:
             raise HostExhausted(f"a process that does nothing ended with {end}")
+
+    def refuse_starts(self) -> None:
+        """Start nothing from now on, also nothing that waits to be started."""
+        self._refuses = True
+        self._launcher.discard()
 
     def kill_all(self, reason: str) -> None:
         """Kill all running processes, as Process.kill does.

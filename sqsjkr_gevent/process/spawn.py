@@ -14,6 +14,7 @@ from typing import Any
 import gevent
 from gevent import monkey
 
+from ..errors import Stopping
 from ..threads import Call, Threads
 from .exits import Exits
 from .launcher import Child, output_pipe, start_error
@@ -143,6 +144,10 @@ class SpawnLauncher:
             _close(writing)
             if descriptors is not None and descriptors is not self._descriptors.get(writing):
                 self._libc.forget_descriptors(descriptors)
+        if isinstance(start.raised, Stopping):
+            exits.failed()
+            _close(reading)
+            raise start.raised
         if start.raised is not None:
             start.error = errno.ENOMEM  # A call into C can only raise MemoryError.
         if start.error:
@@ -165,6 +170,10 @@ class SpawnLauncher:
             return _encoded(path), arguments, self._variables.of(env)
         except ValueError as error:
             raise start_error(error) from error
+
+    def discard(self) -> None:
+        """See Launcher."""
+        self._threads.discard(Stopping("the kicker stops"))
 
     def close(self) -> None:
         """See Launcher."""

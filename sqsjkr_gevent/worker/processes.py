@@ -41,6 +41,11 @@ class Processes:
         self.runner = runner(on_output)
         self.trigger_runner = self.runner if on_output is None else runner(None)
 
+    def refuse_starts(self) -> None:
+        """Start no job and no trigger from now on: a start that waits raises Stopping."""
+        for one in {self.runner, self.trigger_runner}:
+            one.refuse_starts()
+
     def kill_all(self, reason: str) -> None:
         """Kill the processes of all jobs and triggers."""
         for one in {self.runner, self.trigger_runner}:

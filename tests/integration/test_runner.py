@@ -14,18 +14,19 @@ from pathlib import Path
 import gevent
 import psutil
 import pytest
+from gevent import monkey
 from gevent import subprocess as gevent_subprocess
 from gevent.pool import Pool
 
 from captured import captured
 from sqsjkr_gevent import threads as threads_module
-from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted
+from sqsjkr_gevent.errors import CannotExecute, ConfigError, HostExhausted, Stopping
 from sqsjkr_gevent.process import Exit, Runner, watcher
 from sqsjkr_gevent.process import process as process_module
 from sqsjkr_gevent.process import spawn as spawn_module
 from sqsjkr_gevent.process import text as text_module
 from sqsjkr_gevent.process.plain import PlainLauncher
-from sqsjkr_gevent.process.spawn import SpawnLauncher
+from sqsjkr_gevent.process.spawn import THREADS, SpawnLauncher
 from sqsjkr_gevent.process.watcher import VARIABLE
 from waiting import eventually
 
@@ -126,7 +127,7 @@ from gevent import monkey; monkey.patch_all()
 import os, signal, sys
 from sqsjkr_gevent.process.plain import PlainLauncher
 from sqsjkr_gevent.process.runner import Runner
-from sqsjkr_gevent.process.spawn import SpawnLauncher
+from sqsjkr_gevent.process.spawn import THREADS, SpawnLauncher
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1, signal.SIGTERM])
@@ -552,4 +553,35 @@ def test_one_thread_is_enough_to_start_processes(monkeypatch):
     assert 1 == launcher._threads._alive
     assert 0 == runner.start("true", ENV).wait().status
     assert 2 == launcher._threads._alive
+    launcher.close()
+
+
+def test_a_start_that_waits_for_a_thread_is_not_made_once_the_kicker_stops(monkeypatch):
+    """It began after the kicker had killed all jobs, and outlived it."""
+    launcher = SpawnLauncher()
+    runner = Runner(launcher, output_limit=65536, kill_grace=0.5)
+    began, go_on = (monkey.get_original("queue", "SimpleQueue")() for _ in range(2))
+    spawn = launcher._libc.spawn
+
+    def slow_spawn(*arguments):
+        began.put(None)
+        go_on.get()
+        return spawn(*arguments)
+
+    monkeypatch.setattr(launcher._libc, "spawn", slow_spawn)
+    starts = [gevent.spawn(runner.start, "exec sleep 60", ENV) for _ in range(5)]
+    eventually(lambda: began.qsize() == THREADS)
+    runner.refuse_starts()
+    eventually(lambda: sum(start.ready() for start in starts) == 5 - THREADS)
+    with pytest.raises(Stopping):
+        runner.start("true", ENV)
+    for _ in starts:
+        go_on.put(None)
+    gevent.joinall(starts, timeout=30)
+    refused = [start for start in starts if isinstance(start.exception, Stopping)]
+    assert 5 - THREADS == len(refused)
+    assert THREADS == began.qsize()
+    runner.kill_all("stop")
+    ends = [start.value.wait().killed for start in starts if start not in refused]
+    assert ["stop"] * THREADS == ends
     launcher.close()
