@@ -48,9 +48,9 @@ _ANSWERS = frozenset({"ConditionalCheckFailed", "DuplicateItem", "ValidationErro
 Value = dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # frozen=True takes 2 µs for each.
 class Statement:
-    """One write. Equal are those of the same row, which must not be in one call."""
+    """One write, never changed. Equal are those of the same row, which must not be in one call."""
 
     table: str
     row_id: str

@@ -23,7 +23,7 @@ def parse_body(body: str) -> Mapping[str, Any]:
     does not matter (`Command`). Raises InvalidMessage.
     """
     try:
-        value = json.loads(body, parse_constant=_refuse_constant, parse_int=_parse_int)
+        value = _DECODER.decode(body)
     except json.JSONDecodeError as error:
         raise InvalidMessage(
             f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}"
@@ -103,6 +103,10 @@ def _parse_int(digits: str) -> int | float:
         return int(digits)
     except ValueError:  # thousands of digits: valid JSON, but too many for int()
         return float(digits)
+
+
+#: Made once: json.loads would make one for each body.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_parse_int)
 
 
 def _kind(value: object) -> str:
