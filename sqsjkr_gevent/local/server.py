@@ -48,6 +48,26 @@ def moto_application() -> Callable[..., Any]:
     return DomainDispatcherApplication(create_backend_app)
 
 
+def without_statements(application: Callable[..., Any]) -> Callable[..., Any]:
+    """The application, which says at once that it does not know BatchExecuteStatement.
+
+    Moto fails at the writes in it with status 500, and clients try that again for seconds.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        if environ.get("HTTP_X_AMZ_TARGET") != "DynamoDB_20120810.BatchExecuteStatement":
+            return application(environ, start_response)
+        body = b'{"__type":"com.amazon.coral.service#UnknownOperationException"}'
+        headers = [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("Content-Length", str(len(body))),
+        ]
+        start_response("400 Bad Request", headers)
+        return [body]
+
+    return answer
+
+
 def wait_for_end_of_stdin() -> None:
     """Wait until the parent closes its end of stdin, or ends."""
     while tp_read(sys.stdin.fileno(), 4096):
@@ -68,7 +88,7 @@ def main() -> int:
         )
         return 2
     listener = listening_socket()
-    server = WSGIServer(listener, application, log=None)
+    server = WSGIServer(listener, without_statements(application), log=None)
     server.start()
     print(json.dumps({"port": listener.getsockname()[1]}), flush=True)
     wait_for_end_of_stdin()

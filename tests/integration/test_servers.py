@@ -53,6 +53,14 @@ def test_a_message_received_too_often_moves_to_the_dead_letter_queue(queue: Queu
     assert [sent] == eventually(dead)
 
 
+@pytest.mark.servers("moto")
+def test_the_local_server_says_at_once_that_it_knows_no_statements(aws: Aws, table: Table) -> None:
+    """A status of 500 is tried again, which takes seconds of the start of `local`."""
+    statement = f"INSERT INTO \"{table.name}\" VALUE {{'Id': 'a', 'Type': 'lock'}}"
+    with pytest.raises(ClientError, match="UnknownOperationException"):
+        aws.dynamodb.batch_execute_statement(Statements=[{"Statement": statement}])
+
+
 @both
 def test_of_two_conditional_updates_the_second_fails(aws: Aws, table: Table) -> None:
     """The condition that locks rest on is judged by the server, which hands back the old row."""
