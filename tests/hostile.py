@@ -1,7 +1,7 @@
 """How long the tests with hostile input search, and what they search with.
 
-SQSJKR_TEST_HOSTILE multiplies their number of examples. Inputs that are known to be interesting are
-in tests/corpus, one in a file, and each run begins with them.
+SQSJKR_TEST_HOSTILE multiplies their number of examples. Inputs that have found something, or that
+are known to be interesting, are in tests/corpus, one in a file: each run begins with them.
 """
 
 import os

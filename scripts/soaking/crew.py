@@ -1,5 +1,6 @@
 """The kickers of a soak: a fleet of three, one that nobody kills, and one of a FIFO queue."""
 
+import json
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,14 @@ MARK = "SQSJKR_SOAK"
 #: Seconds for a kicker to start on a loaded machine, and to stop.
 START_WITHIN = 120.0
 STOP_WITHIN = 120.0
+
+#: What a log must not have. A kicker that cannot start would be one that is missing.
+UNFORESEEN = (
+    "Traceback (most recent call last)",
+    "cannot make the kicker",
+    "the kicker cannot continue",
+    "the kicker has failed",
+)
 
 PROCESSES = 3
 SLOTS = 3
@@ -108,11 +117,21 @@ class Crew:
         """All that carry the mark: kickers, watchers, jobs."""
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
+    def is_whole(self) -> bool:
+        """Whether the fleet has all its processes, and all kickers make progress."""
+        try:
+            told = json.loads(self.fleet.get("/api/state"))
+            told_well = [kicker.get("/healthz") for kicker in (self.lone, self.fleet, self.fifo)]
+        except OSError:  # One of them says 503, or its process has just ended.
+            return False
+        states = [process["state"] for process in told["processes"]]
+        return states == PROCESSES * ["running"] and bool(told_well)
+
     def errors(self) -> Iterator[str]:
-        """The lines of their logs that have a traceback."""
+        """The lines of their logs that no fault of the network or of a process explains."""
         for kicker in self._started:
             for line in kicker.log.read_text(errors="replace").splitlines():
-                if "Traceback (most recent call last)" in line:
+                if any(text in line for text in UNFORESEEN):
                     yield f"{kicker.log.name}: {line[-2000:]}"
 
     def _is_ours(self, process: psutil.Process) -> bool:

@@ -126,7 +126,10 @@ class Soak:
     def _end(self) -> Iterator[str]:
         """Let all jobs end, stop the kickers, and yield each promise that was broken."""
         try:
-            self._crew.fifo.says("started", deadline=START_WITHIN)
+            eventually(self._crew.is_whole, deadline=START_WITHIN, every=1.0)
+        except AssertionError:
+            yield f"a kicker is not well {START_WITHIN:.0f} s after the last fault"
+        try:
             eventually(self._queue.is_empty, deadline=LONG, every=0.5)
             eventually(self._fifo.is_empty, deadline=LONG, every=0.5)
         except AssertionError:
@@ -140,7 +143,7 @@ class Soak:
             yield f"a job is a dead letter: {body}"
         yield from self._crew.stop()
         for line in self._crew.errors():
-            yield f"a traceback: {line}"
+            yield f"in the log of {line}"
 
 
 def main() -> int:

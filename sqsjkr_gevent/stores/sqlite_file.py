@@ -140,7 +140,7 @@ class SqliteFile:
 
 
 def _require_database(path: str) -> None:
-    """Raises sqlite3.DatabaseError for another kind of file. SQLite would overwrite a short one."""
+    """Raises sqlite3.DatabaseError for another kind of file. SQLite overwrites one of one byte."""
     try:
         with Path(path).open("rb") as file:
             start = file.read(len(_MAGIC))

@@ -100,7 +100,7 @@ def damages(draw) -> list[tuple[int, bytes]]:
 @given(
     cut=st.integers(0, 10**6), whole=st.booleans(), damaged=damages(), beside=st.binary(max_size=64)
 )
-@search(60)
+@search(25)
 def test_a_damaged_file_is_an_error_or_shows_what_is_right(
     sound, tmp_path, capfd, cut, whole, damaged, beside
 ):

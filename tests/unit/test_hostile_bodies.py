@@ -94,7 +94,7 @@ BODY = st.lists(st.tuples(KEY, VALUE), max_size=5).map(
 
 @given(raw=st.one_of(st.binary(max_size=200), BODY.map(lambda text: text.encode("utf-8"))))
 @corpus("bodies")
-@search(600)
+@search(200)
 def test_any_text_is_a_job_or_an_error_in_one_short_line(raw):
     """Nobody can stop a kicker, or flood its log, with a message."""
     judge(raw.decode("utf-8", "surrogateescape"))
@@ -127,7 +127,17 @@ LARGE: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("body", LARGE.values(), ids=LARGE)
+#: Those that take seconds, because tracemalloc looks at each of their half million pieces.
+SLOW = ("a duration", "variables")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(body, id=name, marks=[pytest.mark.slow] if name in SLOW else [])
+        for name, body in LARGE.items()
+    ],
+)
 def test_a_body_of_the_largest_size_takes_little_memory_and_no_minute(body):
     """A mebibyte costs some mebibytes for a moment; the hub stands still meanwhile."""
     tracemalloc.start()

@@ -87,7 +87,7 @@ TEMPLATES = st.lists(
     ).map(lambda text: text.encode("utf-8", "surrogatepass"))
 )
 @corpus("configs")
-@search(400)
+@search(100)
 def test_any_text_is_a_config_or_an_error_in_one_line_with_the_file_in_it(raw):
     """Who edits a config at night reads one line, and never a traceback."""
     judge(raw.decode("utf-8", "surrogateescape"))
@@ -102,7 +102,7 @@ ANY_VALUE = st.one_of(
 
 
 @given(name=st.sampled_from(sorted(CHECKS)), value=ANY_VALUE)
-@search(400)
+@search(100)
 def test_a_value_of_any_type_is_taken_or_refused_by_the_name_of_its_key(name, value):
     """As a file, a keyword or an option may give it."""
     config = Config.loads(REQUIRED, environ={})
@@ -140,7 +140,13 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("text", LARGE.values(), ids=LARGE)
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(text, id=name, marks=[pytest.mark.slow] if name == "lists in lists" else [])
+        for name, text in LARGE.items()
+    ],
+)
 def test_the_largest_file_is_read_or_refused_in_no_minute(text):
     """A file that is no config, named by mistake, does not look like a hang."""
     began = time.process_time()

@@ -111,7 +111,7 @@ def almost(draw: Any) -> bytes:
 
 @given(raw=st.one_of(almost(), JUNK.map(lambda junk: json.dumps(junk).encode()), st.binary()))
 @corpus("replies")
-@search(300)
+@search(100)
 def test_any_reply_is_a_state_or_silence(fleet, capfd, raw):
     """A worker of another version, or one that is killed while it replies, hides no other one."""
     states = fleet(lambda connection: connection.sendall(raw))
