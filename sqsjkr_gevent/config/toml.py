@@ -20,7 +20,8 @@ _PLAINER = (
     (r"Exceeds the limit .*", "a number has thousands of digits"),
 )
 
-#: Bytes of a file at most: far more than a config has. A mebibyte of [ takes the package minutes.
+#: Bytes of a file at most: far more than a config has. The package takes seconds for as many [, and
+#: much longer for more.
 MAX_BYTES = 1 << 16
 
 #: Characters of an error's reason; the package repeats what it cannot read.
