@@ -4,8 +4,9 @@ https://pkg.go.dev/time#ParseDuration
 """
 
 import re
-import reprlib
 from fractions import Fraction
+
+from .errors import shown
 
 NANOSECONDS = 1_000_000_000
 
@@ -37,7 +38,7 @@ def parse_ns(value: object) -> int:
         return _parse_text(value)
     # bool is an int in Python, but `life_time: true` is a mistake.
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"expected {EXPECTED}, got {reprlib.repr(value)}")
+        raise ValueError(f"expected {EXPECTED}, got {shown(value)}")
     return _require_range(value * NANOSECONDS, value)
 
 
@@ -102,7 +103,7 @@ def _part_ns(part: re.Match[str], text: str) -> int:
         raise _error(text, "the unit is missing")
     unit = _UNITS.get(part["unit"])
     if unit is None:
-        raise _error(text, f"unknown unit {reprlib.repr(part['unit'])}")
+        raise _error(text, f"unknown unit {shown(part['unit'])}")
     whole = part["whole"].lstrip("0")
     # Checked first: int() rejects thousands of digits with an error of its own.
     if len(whole) > len(str(MAX_NS)):
@@ -130,7 +131,7 @@ def _require_range(nanoseconds: int, value: object) -> int:
 
 
 def _error(value: object, reason: str = "") -> ValueError:
-    text = f"expected {EXPECTED}, got {reprlib.repr(value)}"
+    text = f"expected {EXPECTED}, got {shown(value)}"
     return ValueError(f"{text}: {reason}" if reason else text)
 
 

@@ -1,5 +1,15 @@
 """Every error the package raises on purpose, all with one base class."""
 
+import reprlib
+
+
+def shown(value: object) -> str:
+    """A wrong value, for the text of an error: on one line, and cut if it is long."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python does not write a number of more than 4300 digits in decimal.
+        return "a number of thousands of digits"
+
 
 class SqsjkrError(Exception):
     """Base of all errors of sqsjkr-gevent."""

@@ -5,18 +5,18 @@ A check raises ValueError with a text that begins with "expected".
 
 import difflib
 import re
-import reprlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ..duration import format_duration, parse_duration
+from ..errors import shown
 
 Check = Callable[[object], Any]
 
 
 def wrong(expected: str, value: object) -> ValueError:
     """The error for an unexpected value."""
-    return ValueError(f"expected {expected}, got {reprlib.repr(value)}")
+    return ValueError(f"expected {expected}, got {shown(value)}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

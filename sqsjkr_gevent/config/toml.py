@@ -17,18 +17,29 @@ _NO_VALUE = r"(invalid literal for int\(\) with base 0|could not convert string 
 _PLAINER = (
     (r"What\? (.*?) already exists\?.*", r"\1 is defined twice"),
     (_NO_VALUE, "neither a number nor text in quotes:"),
+    (r"Exceeds the limit .*", "a number has thousands of digits"),
 )
+
+#: Bytes of a file at most: far more than a config has. The package takes seconds for as many [, and
+#: much longer for more.
+MAX_BYTES = 1 << 16
+
+#: Characters of an error's reason; the package repeats what it cannot read.
+_MAX_REASON = 200
 
 
 def read_text(path: str | Path) -> str:
     """Read a UTF-8 file; raises ConfigError if that fails."""
     try:
-        content = Path(path).read_bytes()
+        with Path(path).open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; `sqsjkr-gevent init` writes one") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    if len(content) > MAX_BYTES:
+        raise _too_long(str(path))
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -38,6 +49,8 @@ def read_text(path: str | Path) -> str:
 
 def parse_toml(text: str, origin: str) -> Mapping[str, Any]:
     """Parse a TOML text into its tables; raises ConfigError, which names the line."""
+    if len(text) > MAX_BYTES:
+        raise _too_long(origin)
     try:
         tables: dict[str, Any] = dict(toml.loads(text))
     except toml.TomlDecodeError as error:
@@ -74,4 +87,11 @@ def _failing_line(text: str) -> int:
 def _error(origin: str, line: int, reason: str) -> ConfigError:
     for pattern, plain in _PLAINER:
         reason = re.sub(pattern, plain, reason, flags=re.DOTALL)
+    reason = " ".join(reason.split())
+    if len(reason) > _MAX_REASON:
+        reason = reason[:_MAX_REASON] + " ..."
     return ConfigError(f"{origin}, line {line}: {reason}")
+
+
+def _too_long(origin: str) -> ConfigError:
+    return ConfigError(f"{origin}: expected at most {MAX_BYTES} bytes: is it a config file?")

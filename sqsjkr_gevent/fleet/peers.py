@@ -1,7 +1,9 @@
 """Unix sockets, over which the processes of a fleet exchange their state."""
 
 import json
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +11,23 @@ import gevent
 from gevent import socket
 from gevent.server import StreamServer
 
+from ..errors import StoreError
 from ..unix_socket import short
 from ..web import ProcessState
 
-#: Seconds to wait for a process's reply; it may hang.
+#: Seconds to wait for a process's whole reply; it may hang.
 ANSWER_WITHIN = 1.0
 
+#: Bytes of a reply at most. One that lists as many jobs as it may has less than one mebibyte, if
+#: their names are not absurd.
+MAX_REPLY = 16 << 20
+
 _PIECE = 65536
+
+_PID = re.compile(r"[0-9]+")
+
+#: What parsing raises for a reply that is no state.
+_SENSELESS = (AttributeError, KeyError, RecursionError, TypeError, ValueError)
 
 
 class Peers:
@@ -47,9 +59,16 @@ class Peers:
             self._server.stop(timeout=1)
 
     def states(self) -> list[ProcessState]:
-        """The state of each process, this one first; of some it is that they do not answer."""
-        others = [path for path in self._directory.iterdir() if path.name != self._name]
-        asked = [gevent.spawn(_ask, path) for path in sorted(others)]
+        """The state of each process, this one first; of some it is that they do not answer.
+
+        Raises StoreError if the directory is gone.
+        """
+        try:
+            files = sorted(self._directory.iterdir())
+        except OSError as error:
+            raise StoreError(f"cannot find the processes of the fleet: {error}") from error
+        others = [path for path in files if path.name != self._name and _PID.fullmatch(path.name)]
+        asked = [gevent.spawn(_ask, path) for path in others]
         gevent.joinall(asked)
         return [self._tell(), *(answer.value for answer in asked if answer.value is not None)]
 
@@ -65,10 +84,11 @@ def _ask(path: Path) -> ProcessState | None:
     """The state of that process, None if it has ended."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            until = time.monotonic() + ANSWER_WITHIN
             connection.settimeout(ANSWER_WITHIN)
             with short(path) as address:
                 connection.connect(address)
-            told = b"".join(_pieces(connection))
+            told = _reply(connection, until)
     except (FileNotFoundError, ConnectionError):
         return None  # It has ended, or is ending.
     except OSError:
@@ -77,10 +97,17 @@ def _ask(path: Path) -> ProcessState | None:
         return None
     try:
         return ProcessState.from_json(json.loads(told))
-    except (KeyError, TypeError, ValueError):  # Killed while it replied, or no version we know.
+    except _SENSELESS:  # Killed while it replied, or no version we know.
         return ProcessState.silent(int(path.name))
 
 
-def _pieces(connection: Any) -> Iterator[bytes]:
+def _reply(connection: Any, until: float) -> bytes:
+    """All that it sends. Raises OSError if that does not end in time, or is too much."""
+    told = bytearray()
     while piece := connection.recv(_PIECE):
-        yield piece
+        told += piece
+        left = until - time.monotonic()
+        if left <= 0 or len(told) > MAX_REPLY:
+            raise TimeoutError(f"no end after {len(told)} bytes")
+        connection.settimeout(left)
+    return bytes(told)

@@ -5,12 +5,11 @@ and what was expected. Values of `command` and `envs` are never shown: they can 
 """
 
 import json
-import reprlib
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from ..duration import parse_duration
-from ..errors import InvalidMessage
+from ..errors import InvalidMessage, shown
 from .schema import KEYS as TABLE
 
 KEYS = frozenset(TABLE)
@@ -79,11 +78,11 @@ def environment(body: Mapping[str, Any]) -> dict[str, str]:
     for name in value:
         if not name or "=" in name:
             raise InvalidMessage(
-                f"{key}: expected names that are not empty and have no =, got {reprlib.repr(name)}"
+                f"{key}: expected names that are not empty and have no =, got {shown(name)}"
             )
     return {
         string(f"a name in {key}", name): string(
-            f"{key}.{reprlib.repr(name)[1:-1]}", "" if one is None else one
+            f"{key}.{shown(name)[1:-1]}", "" if one is None else one
         )
         for name, one in value.items()
     }

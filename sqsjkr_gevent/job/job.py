@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..errors import InvalidMessage
+from ..errors import InvalidMessage, shown
 from ..log import get_logger
 from ..message import Message
 from .body import KEYS, boolean, environment, parse_body, seconds, string
@@ -55,8 +55,9 @@ class Job:
         body = parse_body(message.body)
         unknown = sorted(body.keys() - KEYS)
         if unknown:
-            # Names only, since values can be secrets; and there could be thousands.
-            log.debug("unknown keys in a message", message_id=message.id, keys=unknown[:20])
+            # Names only, since values can be secrets; and there could be thousands, or a huge one.
+            keys = [key[:100] for key in unknown[:20]]
+            log.debug("unknown keys in a message", message_id=message.id, keys=keys)
         return cls(
             id=message.id,
             command=_command(body),
@@ -111,5 +112,5 @@ def _timeout(body: Mapping[str, object]) -> float | None:
     value = body["timeout"]
     timeout = seconds("timeout", value)
     if timeout < 0 or (isinstance(value, str) and value.startswith("-")):
-        raise InvalidMessage(f"timeout: expected 0 (none) or more, got {value!r}")
+        raise InvalidMessage(f"timeout: expected 0 (none) or more, got {shown(value)}")
     return timeout or None

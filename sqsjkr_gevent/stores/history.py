@@ -3,12 +3,14 @@
 They are written in batches by a thread: no job runs later because of the disk.
 """
 
+import math
 import sqlite3
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import gevent
 from gevent.event import Event
@@ -34,6 +36,13 @@ PRUNE_EVERY = 60.0
 MAX_PRUNE = 1000
 
 _COLUMNS = [name for name in Record._fields if name != "seq"]
+
+_NUMBER = (float, int)
+#: The types that each field of a record may have.
+_TYPES = [
+    _NUMBER if hint is float else get_args(hint) or (hint,)
+    for hint in get_type_hints(Record).values()
+]
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ends (
@@ -122,20 +131,22 @@ class SqliteHistory:
             " ORDER BY seq DESC LIMIT ?"
         )
         rows = self._searches.read(statement, (*values, query.limit))
+        self._require(all(map(_is_end, rows)), "ends")
         return [Record._make(row) for row in rows]
 
     def totals(self) -> Mapping[str, int]:
-        """See History."""
-        return dict(
-            self._counters.read("SELECT outcome, ends FROM totals WHERE run = ?", (self._run,))
-        )
+        """See History. Raises StoreError."""
+        rows = self._counters.read("SELECT outcome, ends FROM totals WHERE run = ?", (self._run,))
+        self._require(all(type(ends) is int for _, ends in rows), "totals")
+        return dict(rows)
 
     def series(self, since: float) -> Mapping[Bucket, Tally]:
-        """See History."""
+        """See History. Raises StoreError."""
         rows = self._counters.read(
             "SELECT at, outcome, ends, waited FROM series WHERE run = ? AND at >= ?",
             (self._run, since),
         )
+        self._require(all(map(_is_bucket, rows)), "series")
         return {(at, outcome): Tally(ends, waited) for at, outcome, ends, waited in rows}
 
     def close(self) -> None:
@@ -146,6 +157,14 @@ class SqliteHistory:
             self._writer.join()
         for file in (self._writes, self._searches, self._counters):
             file.close()
+
+    def _require(self, fine: bool, table: str) -> None:
+        """Raises StoreError if not. A column of SQLite holds values of any type."""
+        if not fine:
+            raise StoreError(
+                f"sqlite file {str(self._path)!r}: the table {table} is damaged, or not of"
+                f" sqsjkr-gevent"
+            )
 
     def _loop(self) -> None:
         while self._pending or not self._closing.is_set():
@@ -248,6 +267,25 @@ class SqliteHistory:
                 (self._max_records, MAX_PRUNE),
             ).rowcount
         return removed == MAX_PRUNE
+
+
+def _is_end(row: tuple[object, ...]) -> bool:
+    return all(map(_is_one_of, row, _TYPES))
+
+
+def _is_bucket(row: tuple[object, ...]) -> bool:
+    at, outcome, ends, waited = row
+    return (
+        type(at) is int
+        and type(outcome) is str
+        and type(ends) is int
+        and ends > 0
+        and _is_one_of(waited, _NUMBER)
+    )
+
+
+def _is_one_of(value: object, types: Collection[type]) -> bool:
+    return type(value) in types and (not isinstance(value, float) or math.isfinite(value))
 
 
 def _set(event: Event, _: object) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from gevent import monkey
@@ -14,6 +15,12 @@ T = TypeVar("T")
 
 # For the file's own thread, which has no hub.
 _sleep = monkey.get_original("time", "sleep")
+
+#: How a file of SQLite begins. https://www.sqlite.org/fileformat.html#magic_header_string
+_MAGIC = b"SQLite format 3\0"
+
+#: Characters of an error's reason.
+_MAX_REASON = 200
 
 #: A write waits this many seconds for another process's write.
 BUSY_TIMEOUT = 10.0
@@ -101,7 +108,9 @@ class SqliteFile:
         if interrupted is not None:
             raise interrupted
         if isinstance(made.raised, sqlite3.Error):
-            raise StoreError(f"sqlite file {self._path!r}: {made.raised}") from made.raised
+            # SQLite may put the text of a damaged row into it.
+            reason = " ".join(str(made.raised).split())[:_MAX_REASON]
+            raise StoreError(f"sqlite file {self._path!r}: {reason}") from made.raised
         if made.raised is not None:
             raise made.raised
         result: T = made.result
@@ -114,6 +123,7 @@ class SqliteFile:
 
     def _open(self) -> sqlite3.Connection:
         if self._connection is None:
+            _require_database(self._path)
             connection = sqlite3.connect(
                 self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
             )
@@ -127,6 +137,17 @@ class SqliteFile:
                 raise
             self._connection = connection
         return self._connection
+
+
+def _require_database(path: str) -> None:
+    """Raises sqlite3.DatabaseError for another kind of file. SQLite overwrites one of one byte."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError:
+        return  # There is none yet; or SQLite says what is wrong with it.
+    if start not in (b"", _MAGIC):
+        raise sqlite3.DatabaseError("file is not a database")
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:

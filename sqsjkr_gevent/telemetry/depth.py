@@ -46,10 +46,12 @@ class Depth:
 
     @classmethod
     def of_json(cls, flat: dict[str, Any]) -> "Depth":
-        """The reverse of as_json."""
-        numbers = known((one.name for one in fields(Numbers)), flat)
-        at, error = flat["looked_at"], flat["error"]
-        return cls(at, None if numbers["visible"] is None else Numbers(**numbers), error)
+        """The reverse of as_json. Raises KeyError or TypeError if it makes no sense."""
+        has_numbers = flat["visible"] is not None
+        numbers = Numbers(**known(Numbers, flat)) if has_numbers else None
+        return cls(
+            **known(cls, {**flat, "at": flat["looked_at"]}, but=["numbers"]), numbers=numbers
+        )
 
 
 class QueueDepth:

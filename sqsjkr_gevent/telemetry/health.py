@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..clock import Clock
@@ -43,8 +43,8 @@ class HealthReport:
 
     @classmethod
     def from_json(cls, report: dict[str, Any]) -> "HealthReport":
-        """The way back."""
-        return cls(**known((one.name for one in fields(cls)), report))
+        """The way back. Raises TypeError if it makes no sense."""
+        return cls(**known(cls, report))
 
 
 class Health:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-#: Bytes kept of a job's output: half from its start, half from its record.
+#: Bytes kept of a job's output: half from its start, half from its end.
 MAX_OUTPUT = 4096
 
 #: Records kept if there is no file for them.

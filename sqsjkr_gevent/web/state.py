@@ -47,7 +47,7 @@ class WaitingJob(NamedTuple):
     def from_json(cls, job: dict[str, Any]) -> "WaitingJob":
         """The way back."""
         named = {"what" if name == "for" else name: value for name, value in job.items()}
-        return cls(**known(cls._fields, named))
+        return cls(**known(cls, named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,19 +99,20 @@ class ProcessState:
 
     @classmethod
     def from_json(cls, told: dict[str, Any]) -> "ProcessState":
-        """The way back. What this version does not know is dropped: others may be newer."""
+        """The way back. What this version does not know is dropped: others may be newer.
+
+        Raises KeyError, TypeError or AttributeError for what is no state.
+        """
         depth = told["queue_depth"]
         return cls(
-            **known(_PLAIN, told),
+            **known(cls, told, but=_PARTS),
             health=HealthReport.from_json(told["health"]),
-            running=[RunningJob(**known(RunningJob._fields, job)) for job in told["running"]],
+            running=[RunningJob(**known(RunningJob, job)) for job in told["running"]],
             waiting_jobs=[WaitingJob.from_json(job) for job in told["waiting_jobs"]],
             queue_depth=None if depth is None else Depth.of_json(depth),
         )
 
 
-_PLAIN = [
-    one.name
-    for one in fields(ProcessState)
-    if one.name not in ("health", "running", "waiting_jobs", "queue_depth")
-]
+#: Fields that have a way to JSON of their own.
+_PARTS = ("health", "running", "waiting_jobs", "queue_depth")
+_PLAIN = [one.name for one in fields(ProcessState) if one.name not in _PARTS]

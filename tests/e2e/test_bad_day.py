@@ -48,8 +48,7 @@ def test_a_log_on_a_full_disk_costs_neither_a_lock_nor_a_job(aws, queue, table, 
     kicker = kick(config, stderr=full)
     os.close(full)
     eventually(queue.is_empty, deadline=LONG)
-    assert {f"j{number}": 1 for number in range(5)} == evidence.done
-    assert {} == evidence.overlaps
+    assert ({f"j{number}": 1 for number in range(5)}, []) == (evidence.done, evidence.faults())
     assert 200 == health(url)[0]
     assert 0 == kicker.stop()
 

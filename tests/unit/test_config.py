@@ -559,10 +559,10 @@ def test_a_file_that_cannot_be_read_is_a_config_error(
 def test_a_file_without_read_permission_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Said in the words of the system; root may read all, so the refusal is played."""
 
-    def refuse(path: Path) -> bytes:
+    def refuse(path: Path, mode: str) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(ConfigError, match=r"^/etc/x: cannot be read: Permission denied$"):
         Config.load("/etc/x")
 
