@@ -307,20 +307,19 @@ def cases():
             quick = (operation, fault) in QUICK
             for transport in ("auto", "botocore") if operation in OPERATIONS else ("auto",):
                 yield pytest.param(
-                    operation,
-                    fault,
-                    transport,
+                    (operation, fault, transport),
                     id=f"{operation}-{fault}-{transport}",
                     marks=[] if quick and transport == "auto" else [pytest.mark.slow],
                 )
 
 
 @pytest.mark.queue(visibility_timeout=5, max_receive_count=1000)
-@pytest.mark.parametrize(("operation", "fault", "transport"), list(cases()))
+@pytest.mark.parametrize("case", list(cases()))
 def test_a_failing_call_neither_loses_nor_doubles_a_job(
-    aws, queue, table, tmp_path, kick, proxies, operation, fault, transport
+    aws, queue, table, tmp_path, kick, proxies, case
 ):
     """Every call that a kicker makes, each failing three times in every way, hanging once."""
+    operation, fault, transport = case
     evidence = Evidence(tmp_path)
     proxy = proxies["sqs" if operation in SQS else "dynamodb"]
     times = 1 if fault == "hang" else 3
@@ -396,7 +395,7 @@ def test_jobs_run_on_while_statements_fail_and_share_calls_again_afterwards(
         queue.send(evidence.job(f"j{number}", 0.1, f"L{number % 3}"))
     eventually(queue.is_empty, deadline=LONG)
     assert {f"j{number}": 1 for number in range(8)} == evidence.done
-    assert {} == evidence.overlaps
+    assert [] == evidence.faults()
     assert is_well(kicker)
     assert [] == kicker.lines("job returned")
     proxies["dynamodb"].heal()
