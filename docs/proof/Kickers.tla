@@ -494,16 +494,19 @@ NoneLost == AtMostOnce \/ \A m \in Messages : queue[m] = "gone" => m \in ended
 \* at_most_once: no job begins twice.
 NoneTwice == twice = {}
 
-\* at_least_once: a job that is marked as done does not run, nor again.
-DoneIsDone == \A o \in Names : Runs(o) /\ ~AtMostOnce => MessageOf(o) \notin marked
+\* at_least_once, gathered: no job runs that is marked as done. A plain mark may come while another
+\* host has the job already; that run loses its claim.
+DoneIsDone == AtMostOnce \/ ~Gathered \/ \A o \in Names : Runs(o) => MessageOf(o) \notin marked
 
 \* There is a name for each new run.
 EnoughNames ==
   \A k \in Kickers, m \in Messages :
     queue[m] = "visible" /\ ~HasRun(k, m) => \E n \in Lives : ~IsUsed(<<k, m, n>>)
 
-\* Fencing tokens only grow.
-TokensGrow == [][handed' = handed \/ handed' > handed]_handed
+\* Fencing tokens only grow: whoever gets the lock gets a token above all before.
+TokensGrow ==
+  [][LET new == row'[Lock] IN
+     new.owner \in Names /\ new.owner # row[Lock].owner => new.token > handed]_vars
 
 \* Every message is settled in the end.
 AllSettled == <>[](\A m \in Messages : queue[m] = "gone" /\ old[m] = "none")
