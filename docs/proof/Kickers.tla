@@ -494,8 +494,7 @@ NoneLost == AtMostOnce \/ \A m \in Messages : queue[m] = "gone" => m \in ended
 \* at_most_once: no job begins twice.
 NoneTwice == twice = {}
 
-\* at_least_once, gathered: no job runs that is marked as done. A plain mark may come while another
-\* host has the job already; that run loses its claim.
+\* at_least_once, gathered: no job runs that is marked as done.
 DoneIsDone == AtMostOnce \/ ~Gathered \/ \A o \in Names : Runs(o) => MessageOf(o) \notin marked
 
 \* There is a name for each new run.
