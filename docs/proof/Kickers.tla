@@ -449,14 +449,16 @@ Init ==
   /\ begun = {} /\ ended = {} /\ marked = {} /\ twice = {}
 
 \* What goes on by itself.
+Step(o) ==
+  /\ run[o].at # "nowhere"
+  /\ \/ Ask(o) \/ See(o) \/ TakeOver(o) \/ Answer(o)
+     \/ MarkFirst(o) \/ DeleteFirst(o) \/ Start(o) \/ StartLate(o) \/ CheckAgain(o)
+     \/ End(o) \/ GiveUp(o) \/ Watch(o)
+     \/ Unlock(o) \/ Mark(o) \/ Delete(o) \/ GiveBack(o)
+
 Move ==
   \/ \E k \in Kickers, m \in Messages : Receive(k, m)
-  \/ \E o \in Names :
-       /\ run[o].at # "nowhere"
-       /\ \/ Ask(o) \/ See(o) \/ TakeOver(o) \/ Answer(o)
-          \/ MarkFirst(o) \/ DeleteFirst(o) \/ Start(o) \/ StartLate(o) \/ CheckAgain(o)
-          \/ End(o) \/ GiveUp(o) \/ Watch(o)
-          \/ Unlock(o) \/ Mark(o) \/ Delete(o) \/ GiveBack(o)
+  \/ \E o \in Names : Step(o)
   \/ \E k \in Kickers : Recover(k)
   \/ \E m \in Messages : Reappear(m) \/ OldReceive(m) \/ OldStart(m) \/ OldEnd(m)
   \/ Tick
@@ -469,7 +471,9 @@ Chance ==
   \/ \E q \in late : Arrive(q)
 
 Spec == Init /\ [][Move \/ Chance]_vars
-FairSpec == Spec /\ WF_vars(Move)
+
+\* Something goes on as long as anything can, and no run that can go on waits for ever.
+FairSpec == Spec /\ WF_vars(Move) /\ \A o \in Names : WF_vars(Step(o))
 
 ---------------------------------------------------------------------------
 (* What holds.                                                             *)
