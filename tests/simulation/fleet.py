@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -81,12 +82,11 @@ class Fleet:
         self.counts: Counter[str] = Counter()
         self._jobs: dict[str, PlannedJob] = {}
         self._came_to_end: set[str] = set()
-        self._redriven: set[str] = set()
         self._sqs = Sqs(
             lambda: system.epoch(loop), Random(f"sqs {seed}"), scenario.surprises, self._gone
         )
-        dead_letters = self._sqs.create("dead" + (".fifo" if scenario.is_fifo else ""))
-        self._queue = self._sqs.create(scenario.queue, dead_letters, scenario.max_receives)
+        self._dead_letters = self._sqs.create("dead" + (".fifo" if scenario.is_fifo else ""))
+        self._queue = self._sqs.create(scenario.queue, self._dead_letters, scenario.max_receives)
         self._table = DynamoDB(wiring.TABLE, self._written)
         services: Any = {"sqs": self._sqs, "dynamodb": self._table}
         self._network = Network(loop, Random(f"network {seed}"), services, self.tell)
@@ -301,8 +301,6 @@ class Fleet:
 
     def _gone(self, queue: Queue, message: Stored, why: str) -> None:
         if queue is self._queue:
-            if why == "redriven":
-                self._redriven.add(message.id)
             self._happened(SETTLED, message.id)
 
     def _written(self, before: Row | None, after: Row | None) -> None:
@@ -355,16 +353,22 @@ class Fleet:
             self._fail("left", "processes", f"{left} run after the stop")
 
     def _result(self) -> Result:
-        faults = check(self.events, limit=self._scenario.slots)
-        settled = {event.job for event in self.events if event.kind == SETTLED}
+        faults = [*self.failures, *check(self.events, limit=self._scenario.slots)]
         if self._scenario.delivery == "at_least_once":
-            for job_id in self._jobs:
-                counts = self._jobs[job_id].must_end and job_id not in self._redriven
-                if counts and job_id in settled and job_id not in self._came_to_end:
-                    if not self._jobs[job_id].timeout:
-                        faults.append(Fault("lost", job_id, 0.0, "settled, but no run was to its end"))
+            faults += self._cut_short()
         self.counts["turns"] = self.loop.turns
-        return Result([*self.failures, *faults], self.counts, self.log)
+        return Result(faults, self.counts, self.log)
+
+    def _cut_short(self) -> Iterator[Fault]:
+        """A job is settled once a run of it came to its end, or as a dead letter."""
+        dead = {
+            one.attributes.get("SqsjkrMessageId", {}).get("StringValue", one.id)
+            for one in self._dead_letters.messages.values()
+        }
+        settled = {event.job: event.at for event in self.events if event.kind == SETTLED}
+        for job_id, job in self._jobs.items():
+            if job.must_end and job_id in settled.keys() - dead - self._came_to_end:
+                yield Fault("cut short", job_id, settled[job_id], "no run of it came to its end")
 
     def _fail(self, kind: str, what: str, text: str) -> None:
         self.failures.append(Fault(kind, what, self.loop.time, text))

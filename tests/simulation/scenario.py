@@ -40,7 +40,7 @@ class PlannedJob:
     @property
     def must_end(self) -> bool:
         """Whether its command must have come to its end before it is settled."""
-        return self.valid and not self.abort_if_locked and not self.life_time
+        return self.valid and not (self.abort_if_locked or self.life_time or self.timeout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
