@@ -165,8 +165,6 @@ class Fleet:
         self.tell(f"{member.actor.name} has ended: {error!r}")
         if error is not None:
             self._fail("died", member.actor.name, repr(error))
-        if member.kicker is not None and member.kicker.parts.runs_alive:
-            self._fail("left", member.actor.name, "runs alive after the stop")
         member.ended = True
         self._bury(member)
 

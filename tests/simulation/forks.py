@@ -69,5 +69,3 @@ def _started(call: Callable[[T], Any], item: T) -> tuple[int, int]:
     while data:
         data = data[_write(writing, data) :]
     os._exit(0)
-
-

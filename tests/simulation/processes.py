@@ -137,9 +137,7 @@ class Kernel:
 class Watcher:
     """As process/watcher.py: it looks now and then how long the last heartbeat is ago."""
 
-    def __init__(
-        self, kernel: Kernel, loop: VirtualLoop, live: set[str], silence: float
-    ) -> None:
+    def __init__(self, kernel: Kernel, loop: VirtualLoop, live: set[str], silence: float) -> None:
         self.returncode: int | None = None
         self.stdin = self
         self._kernel = kernel

@@ -67,9 +67,7 @@ def install(on_line: Any) -> None:
         for name, made in names.items():
             setattr(module, name, made)
 
-    def line(
-        logger: Any, method: str, event: MutableMapping[str, Any]
-    ) -> MutableMapping[str, Any]:
+    def line(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         on_line(system.actor(), method, dict(event))
         raise structlog.DropEvent
 
