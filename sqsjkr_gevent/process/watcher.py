@@ -136,8 +136,12 @@ def _end_orphans(directory: str, mark: str) -> None:
 
 
 def next_look(silence: float, since_beat: float) -> float:
-    """Seconds to wait for a heartbeat until the next look. since_beat: since the last heartbeat."""
-    return min(silence, _SEARCH_OTHERS_EVERY)
+    """Seconds until the next look, unless a heartbeat comes. since_beat: since the last heartbeat.
+
+    A look falls on the very moment at which the silence is too long: leases have little time left.
+    """
+    left = silence - since_beat
+    return min(_SEARCH_OTHERS_EVERY, left if left > 0 else silence)
 
 
 def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:

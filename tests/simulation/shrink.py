@@ -30,11 +30,11 @@ def shrunk(scenario: Scenario, result: Result) -> tuple[Scenario, Result]:
         def without(some: tuple[T, ...], name: str = name, base: Scenario = small) -> bool:
             return fails(replace(base, **{name: some}))
 
-        small = replace(small, **{name: _fewest(getattr(small, name), without)})
+        small = replace(small, **{name: fewest(getattr(small, name), without)})
     return small, best
 
 
-def _fewest(items: tuple[T, ...], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
+def fewest(items: tuple[T, ...], fails: Callable[[tuple[T, ...]], bool]) -> tuple[T, ...]:
     """As few of the items as it still fails with: larger pieces are left out first."""
     size = len(items)
     while size:
