@@ -299,7 +299,9 @@ class Fleet:
 
     def _gone(self, queue: Queue, message: Stored, why: str) -> None:
         if queue is self._queue:
-            self._happened(SETTLED, message.id)
+            row = _Holder(self._table.rows.get((message.id, "throttle")))
+            by = row.owner if row.status == "done" else ""
+            self._happened(SETTLED, message.id, run=by, kicker=_kicker_of(by))
 
     def _written(self, before: Row | None, after: Row | None) -> None:
         """The table's rows tell who has which lock, and which job is done."""
@@ -308,6 +310,8 @@ class Fleet:
         row_id = row["Id"]["S"]
         if row["Type"]["S"] == "throttle":
             if new.status == "done" and old.status != "done":
+                if self._scenario.delivery == "at_most_once":
+                    return  # The job is released again if its message cannot be deleted.
                 self._happened(SETTLED, row_id, run=new.owner, kicker=_kicker_of(new.owner))
             elif old.owner and new.owner and new.owner != old.owner:
                 self.counts["take-overs of jobs"] += 1
