@@ -56,7 +56,8 @@ class Batcher(Generic[T]):
         self._wait = 0.0
         self._closed: Exception | None = None
         self._cancelled: dict[AsyncResult[None], Exception] = {}
-        self._open: set[AsyncResult[None]] = set()
+        # In order of arrival (a dict used as an ordered set).
+        self._open: dict[AsyncResult[None], None] = {}
         self._loop: gevent.Greenlet[[], None] | None = None
 
     def submit(self, entry: T) -> "AsyncResult[None]":
@@ -67,7 +68,7 @@ class Batcher(Generic[T]):
             return result
         if self._loop is None:
             self._loop = gevent.spawn(self._run)
-        self._open.add(result)
+        self._open[result] = None
         self._entries.append((entry, result))
         self._filled.set()
         if len(self._entries) >= self._max_entries:
@@ -164,7 +165,7 @@ class Batcher(Generic[T]):
             self._filled.set()
 
     def _settle(self, result: "AsyncResult[None]", error: Exception | None) -> None:
-        self._open.discard(result)
+        self._open.pop(result, None)
         self._cancelled.pop(result, None)
         if error is None:
             result.set(None)

@@ -17,7 +17,8 @@ class WaitingRoom:
     """
 
     def __init__(self) -> None:
-        self._inside: set[greenlet] = set()
+        # In order of arrival (a dict used as an ordered set).
+        self._inside: dict[greenlet, None] = {}
         self._closed = False
 
     def __len__(self) -> int:
@@ -32,11 +33,11 @@ class WaitingRoom:
             raise OverLifeTime("its life_time is over")
         me = gevent.getcurrent()
         with gevent.Timeout(seconds, OverLifeTime("its life_time is over")):
-            self._inside.add(me)
+            self._inside[me] = None
             try:
                 yield
             finally:
-                self._inside.discard(me)
+                self._inside.pop(me, None)
 
     def close(self) -> None:
         """End all waits, now and from now on, by Stopping."""

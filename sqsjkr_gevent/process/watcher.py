@@ -135,6 +135,15 @@ def _end_orphans(directory: str, mark: str) -> None:
             os.close(runs)
 
 
+def next_look(silence: float, since_beat: float) -> float:
+    """Seconds until the next look, unless a heartbeat comes. since_beat: since the last heartbeat.
+
+    A look falls on the very moment at which the silence is too long: leases have little time left.
+    """
+    left = silence - since_beat
+    return min(_SEARCH_OTHERS_EVERY, left if left > 0 else silence)
+
+
 def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
     """Watch until the pipe ends."""
     # A signal to the whole systemd unit or process group must not end the watcher first.
@@ -144,7 +153,8 @@ def main(mark: str, silence: float, runs: int, directory: "str | None") -> None:
     if directory is not None:
         _end_orphans(directory, mark)
     while True:
-        readable, _, _ = select.select([0], [], [], min(silence, _SEARCH_OTHERS_EVERY))
+        wait = next_look(silence, time.monotonic() - beat_at)
+        readable, _, _ = select.select([0], [], [], wait)
         now = time.monotonic()
         if readable:
             beats = os.read(0, 4096)

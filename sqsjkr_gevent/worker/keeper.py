@@ -141,7 +141,7 @@ class Keeper:
         self.clock = clock
         self._wall_clock = wall_clock
         self._ahead = wall_clock() - clock()
-        self._leases: set[Lease] = set()
+        self._leases: list[Lease] = []
         self._stopped = Event()
 
     def keep(
@@ -162,7 +162,7 @@ class Keeper:
         """
         since = self.clock() if since is None else since
         lease = Lease(what, seconds, renew, on_lost, self.clock, since, names)
-        self._leases.add(lease)
+        self._leases.append(lease)
         return lease
 
     def loop(self, beat: Callable[[], None]) -> None:
@@ -175,7 +175,7 @@ class Keeper:
     def turn(self) -> None:
         """Renew or give up each lease that is due."""
         now = self.clock()
-        self._leases = {lease for lease in self._leases if not lease.is_over}
+        self._leases = [lease for lease in self._leases if not lease.is_over]
         if self._has_jumped(now):
             log.warning("the clock jumped ahead; all leases are renewed at once")
             for lease in self._leases:

@@ -119,7 +119,7 @@ class Run:
         The keeper notices a lapse only at its next turn.
         """
         if self._lost is None:
-            self._lost = next((lease.what for lease in self.leases if not lease.is_safe), None)
+            self._lost = min((one.what for one in self.leases if not one.is_safe), default=None)
         if self._lost is not None:
             raise LeaseLost(f"lost the lease of its {self._lost}")
 

@@ -102,7 +102,7 @@ def test_locks_of_a_killed_kicker_are_free_after_one_lease_and_never_before(
     config = short(aws, queue, table)
     victim = kick(config)
     for lock in range(5):
-        queue.send(evidence.job(f"held-{lock}", 3, f"L{lock}"))
+        queue.send(evidence.job(f"held-{lock}", 10, f"L{lock}"))
     victim.says("job started", count=5)
     other = kick(config).started()
     victim.send(signal.SIGKILL)

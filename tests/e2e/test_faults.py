@@ -233,7 +233,7 @@ def test_a_lease_that_cannot_be_renewed_ends_its_job_before_it_lapses(
     evidence = Evidence(tmp_path)
     sections = {"sqs": {"visibility_timeout": 5}, "locker": {"lease": "5s"}}
     kicker = kick(behind(aws, queue, table, **sections), env=through(proxies))
-    queue.send(evidence.job("j", 7, "L"))
+    queue.send(evidence.job("j", 15, "L"))
     kicker.says("job started")
     other = kick(settings(aws, queue, table, **sections)).started()
     proxies["dynamodb"].fail("*", "hang")
