@@ -206,6 +206,9 @@ class SimulatedLauncher:
             raise
         return child
 
+    def discard(self) -> None:
+        """See Launcher; none of them waits for a thread."""
+
     def close(self) -> None:
         """See Launcher."""
 

@@ -3,14 +3,14 @@
 Imported after system.install() and gevent's patch, since it imports the package.
 """
 
-from collections.abc import MutableMapping
+from logging import DEBUG
 from typing import Any
 
-import structlog
 from gevent import pool
 
 from sqsjkr_gevent import Config
 from sqsjkr_gevent.aws import sqs
+from sqsjkr_gevent.log.logger import NAMES, Logger
 from sqsjkr_gevent.process import process, runner
 from sqsjkr_gevent.stores import dynamodb
 from sqsjkr_gevent.worker import processes, wiring
@@ -67,11 +67,28 @@ def install(on_line: Any) -> None:
         for name, made in names.items():
             setattr(module, name, made)
 
-    def line(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        on_line(system.actor(), method, dict(event))
-        raise structlog.DropEvent
+    Logger.output = _Lines(on_line)
 
-    structlog.configure(processors=[line])
+
+class _Lines:
+    """The output of all loggers."""
+
+    level = DEBUG
+
+    def __init__(self, on_line: Any) -> None:
+        self._on_line = on_line
+
+    def tell(
+        self,
+        name: str,
+        level: int,
+        event: str,
+        fields: dict[str, Any],
+        error: BaseException | None,
+    ) -> None:
+        """See Output."""
+        method = NAMES[level] if error is None else "exception"
+        self._on_line(system.actor(), method, {"event": event, **fields})
 
 
 def config(scenario: Scenario) -> Config:
