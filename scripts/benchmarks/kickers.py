@@ -161,9 +161,7 @@ class Rate:
 
 
 #: The calls of DynamoDB among those that the server counts; all others are of SQS.
-_DYNAMODB = frozenset(
-    {"UpdateItem", "GetItem", "DeleteItem", "BatchWriteItem", "BatchExecuteStatement"}
-)
+_DYNAMODB = frozenset({"UpdateItem", "GetItem", "DeleteItem", "BatchExecuteStatement"})
 
 
 def full_rate(aws: Aws, cpu: Callable[[], float], seconds: float) -> Rate:

@@ -45,7 +45,6 @@ OPERATIONS = frozenset(
         "DeleteMessageBatch",
         "ChangeMessageVisibilityBatch",
         "UpdateItem",
-        "BatchWriteItem",
         "BatchExecuteStatement",
     }
 )

@@ -165,12 +165,6 @@ GET_ITEM = Right(
     operation="get_item",
     arguments=lambda table: {"TableName": table, "Key": _NO_ROW},
 )
-BATCH_WRITE_ITEM = Right(
-    action="dynamodb:BatchWriteItem",
-    lack="each done job costs one more UpdateItem",
-    operation="batch_write_item",
-    arguments=lambda table: {"RequestItems": {table: [{"DeleteRequest": {"Key": _NO_ROW}}]}},
-)
 
 _NO_STATEMENTS = "each claim, lock, renewal and done mark costs a call of its own"
 
@@ -234,7 +228,6 @@ TABLE_RIGHTS = (
     ),
     GET_ITEM,
     *STATEMENT_RIGHTS,
-    BATCH_WRITE_ITEM,
     SCAN,
     DESCRIBE_TABLE,
     DESCRIBE_TIME_TO_LIVE,

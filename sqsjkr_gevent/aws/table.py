@@ -5,17 +5,12 @@ from typing import Any
 
 from ..errors import StartError, StoreError
 from ..log import get_logger
-from .batcher import Again
 from .client import WRONG_SHAPE, CallError, Client, error_code, is_condition, is_denied
 from .lookup import start_error
-from .rights import BATCH_WRITE_ITEM, GET_ITEM, SCAN, UPDATE_ITEM, Right, try_right
+from .rights import GET_ITEM, SCAN, UPDATE_ITEM, Right, try_right
 from .statements import Statements, insert_statement, update_statement
 
 log = get_logger(__name__)
-
-#: Rows that one BatchWriteItem can hold.
-#: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
-MAX_BATCH = 25
 
 #: Attributes whose names are, or may become, reserved words in DynamoDB expressions.
 _NAMES = ("Owner", "Version", "Lease", "Token", "Status")
@@ -244,63 +239,3 @@ class Table:
                 return False
             raise self._store_error(error) from error
         return True
-
-    def put(self, rows: Sequence[Row]) -> Sequence[Exception | None]:
-        """Write whole rows. Returns one result per row, in order; see Batcher.
-
-        Uses BatchWriteItem if that is allowed. Of several rows with the same Id only the last is
-        written, because the API refuses duplicates in one call.
-        """
-        if self._lacks(BATCH_WRITE_ITEM):
-            return self._put_singly(rows)
-        unique = {row["Id"]["S"]: row for row in rows}.values()
-        try:
-            response = self._client.call(
-                "batch_write_item",
-                expected=is_denied,
-                RequestItems={self.name: [{"PutRequest": {"Item": row}} for row in unique]},
-            )
-        except CallError as error:
-            if is_denied(error):
-                self._do_without(BATCH_WRITE_ITEM)
-                return self._put_singly(rows)
-            failure = self._store_error(error)
-            if error_code(error) == WRONG_SHAPE:
-                # A retry would fail again and hold up later rows.
-                return [failure] * len(rows)
-            raise failure from error
-        left = {
-            request["PutRequest"]["Item"]["Id"]["S"]
-            for request in response.get("UnprocessedItems", {}).get(self.name, [])
-        }
-        throttled = Again("DynamoDB left it unprocessed")
-        return [throttled if row["Id"]["S"] in left else None for row in rows]
-
-    def _put_singly(self, rows: Sequence[Row]) -> Sequence[Exception | None]:
-        """One by one, so that no call is under way once this greenlet is killed."""
-        results: list[Exception | None] = []
-        for row in rows:
-            try:
-                self._put(row)
-            except CallError as error:
-                if error_code(error) != WRONG_SHAPE:
-                    # The other rows would fail in the same way.
-                    again = Again(f"table {self.name!r}: {error}")
-                    return results + [again] * (len(rows) - len(results))
-                results.append(self._store_error(error))
-            else:
-                results.append(None)
-        return results
-
-    def _put(self, row: Row) -> None:
-        values = {name: one for name, one in row.items() if name not in ("Id", "Type")}
-        sets = ", ".join(f"#{name} = :{name}" for name in values)
-        gone = [name for name in _NAMES if name not in values]
-        self._client.call(
-            "update_item",
-            TableName=self.name,
-            Key={"Id": row["Id"], "Type": row["Type"]},
-            UpdateExpression=f"SET {sets} REMOVE {', '.join(f'#{name}' for name in gone)}",
-            ExpressionAttributeNames={f"#{name}": name for name in (*values, *gone)},
-            ExpressionAttributeValues={f":{name}": one for name, one in values.items()},
-        )

@@ -12,6 +12,7 @@ from gevent.hub import Hub
 
 from .. import __version__
 from ..levels import LEVELS
+from ..log import flush
 from .argv import with_two_dashes
 from .failing import FAILED, explained, is_expected
 from .settings import DEFAULT_PATH, PortType, Settings
@@ -176,6 +177,7 @@ def _run(arguments: list[str]) -> int:
 
 def _fail(error: BaseException, *, debug: bool) -> int:
     code, line = explained(error)
+    flush()  # What is printed here comes after the log of what led to it.
     if debug and not is_expected(error):
         traceback.print_exception(error)
     if line:

@@ -1,6 +1,6 @@
 """The log. Logging neither raises nor blocks."""
 
 from .logger import Logger, get_logger
-from .setup import configure, finalize
+from .setup import configure, finalize, flush
 
-__all__ = ["Logger", "configure", "finalize", "get_logger"]
+__all__ = ["Logger", "configure", "finalize", "flush", "get_logger"]

@@ -83,14 +83,15 @@ def _make_writer(render: _Render) -> LogWriter | None:
         return render(time.time_ns(), "warning", event, {"count": count}, None)
 
     if _writer is None:
-        atexit.register(_flush)
+        atexit.register(flush)
     if _writer is None or _writer.fd != fd:
         _writer = LogWriter(fd, format_dropped)
     _writer.format_dropped = format_dropped
     return _writer
 
 
-def _flush() -> None:
+def flush() -> None:
+    """Wait until the lines so far are written, for at most FLUSH_WITHIN seconds."""
     if _writer is not None:
         _writer.flush(FLUSH_WITHIN)
 

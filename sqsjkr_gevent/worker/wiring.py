@@ -36,10 +36,10 @@ RECENT = 100
 RECEIVE_SLACK = 30.0
 
 
-#: What carries the statements of a store, and the calls that do what it does not do: where these
-#: work, nothing is wrong.
+#: What carries the statements of a store, and the call that does what it does not do: where that
+#: works, nothing is wrong.
 _STATEMENTS = "batch_execute_statement"
-_STAND_IN = ("update_item", "batch_write_item")
+_STANDS_IN = "update_item"
 
 
 class Parts:
@@ -118,7 +118,7 @@ class Parts:
             if error is None and operation == _STATEMENTS:
                 # The service works, and the calls that stand in may not be made for a while.
                 self.health.forgive(service)
-            elif error is None and operation in _STAND_IN:
+            elif error is None and operation == _STANDS_IN:
                 judge(_STATEMENTS, None)
 
         return observe

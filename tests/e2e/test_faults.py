@@ -23,7 +23,6 @@ NOT_SQSJKRS = {
     "dynamodb": (
         "GetItem",
         "BatchExecuteStatement",
-        "BatchWriteItem",
         "Scan",
         "DescribeTable",
         "DescribeTimeToLive",
@@ -54,9 +53,9 @@ QUICK = (
     ("UpdateItem", "500"),
     ("BatchExecuteStatement", "reset after"),
 )
-DYNAMODB = ("GetItem", "BatchExecuteStatement", "UpdateItem", "BatchWriteItem", "DeleteItem")
+DYNAMODB = ("GetItem", "BatchExecuteStatement", "UpdateItem", "DeleteItem")
 #: What is only called where statements do not work.
-SINGLY = ("UpdateItem", "BatchWriteItem")
+SINGLY = ("UpdateItem",)
 
 
 @pytest.fixture
@@ -185,7 +184,7 @@ def test_sqsjkrs_own_rights_and_one_more_are_enough(aws, queue, table, tmp_path,
     for service, operations in NOT_SQSJKRS.items():
         for operation in operations:
             proxies[service].fail(operation, "403")
-    sqs, dynamodb = proxies["sqs"], proxies["dynamodb"]
+    sqs = proxies["sqs"]
     evidence = Evidence(tmp_path)
     config = behind(aws, queue, table, sqs={"visibility_timeout": 5}, locker={"lease": "5s"})
     kicker = kick(config, env=through(proxies))
@@ -208,11 +207,9 @@ def test_sqsjkrs_own_rights_and_one_more_are_enough(aws, queue, table, tmp_path,
     assert {"first": 1, **{f"j{number}": 1 for number in range(5)}} == evidence.done
     assert [] == evidence.faults()
     assert {"Id", "Type", "Expired", "Owner", "Status"} == set().union(*marks())
-    assert 1 == dynamodb.failed["BatchWriteItem"]
     warned = [line["permission"] for line in kicker.lines("a permission is missing")]
     assert sorted(warned) == sorted(
         [
-            "dynamodb:BatchWriteItem",
             "dynamodb:GetItem",
             "dynamodb:GetItem",  # Of the locks and of the job states: each has a table.
             "dynamodb:PartiQLUpdate",  # Whose statements are gathered together.

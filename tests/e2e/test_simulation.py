@@ -50,6 +50,7 @@ def test_no_promise_breaks_in_so_many_seeds(seeds):
     assert (0, "0 failed") == (code, output.splitlines()[-1]), output
 
 
+@pytest.mark.slow
 def test_a_rule_taken_out_is_found_and_shrunk():
     """Without the check of the leases before a start, jobs of one lock run side by side."""
     change = "from sqsjkr_gevent.worker import Run; Run.check_leases = lambda self: None"

@@ -367,12 +367,12 @@ def test_a_mark_that_takes_longer_than_a_lease_is_not_written_later(request, tab
     with pytest.raises(StoreError, match="could not be marked"):
         marking.get()
     throttler.close(1.0)
-    assert 0 == client.calls["batch_write_item"]
+    assert 0 == client.calls["update_item"]
     assert {"S": "running"} == table.row("J", "throttle")["Status"]
 
 
 def test_close_writes_also_the_marks_that_no_statement_achieved(client, throttler, table):
-    """As a batch of rows, in the time that is left."""
+    """By calls of their own, in the time that is left."""
     throttler.claim("J", owner="a")
     go = Event()
 
@@ -387,7 +387,7 @@ def test_close_writes_also_the_marks_that_no_statement_achieved(client, throttle
     gevent.sleep(0)
     go.set()
     gevent.joinall([marking, closing], raise_error=True)
-    assert 1 == client.calls["batch_write_item"]
+    assert 1 == client.calls["update_item"]
     assert {"S": "done"} == table.row("J", "throttle")["Status"]
 
 

@@ -81,10 +81,6 @@ CALLS: dict[str, tuple[str, dict[str, Any]]] = {
             "ExpressionAttributeValues": {":a": {"S": "日本" * 9000}, ":n": {"N": "1.5"}},
         },
     ),
-    "batch_write_item": (
-        "dynamodb",
-        {"RequestItems": {"t": [{"PutRequest": {"Item": KEY}}]}},
-    ),
     "batch_execute_statement": (
         "dynamodb",
         {"Statements": [{"Statement": 'INSERT INTO "t" VALUE {}', "Parameters": [{"S": "\\"}]}]},

@@ -279,15 +279,6 @@ def test_a_delete_asks_its_condition(services):
     assert {} == row(services)
 
 
-def test_a_batch_writes_whole_rows(services):
-    """What the row had before is gone."""
-    update(services, "SET EventId = :e", "attribute_not_exists(Id)", e={"S": "ev"})
-    item = {**KEY, "Status": {"S": "done"}}
-    requests = {services.table: [{"PutRequest": {"Item": item}}]}
-    answer = services.dynamodb("batch_write_item", RequestItems=requests)
-    assert ({}, item) == (answer["UnprocessedItems"], row(services))
-
-
 def test_a_table_that_does_not_exist_is_an_error(services):
     """By a code that the kicker knows."""
     code = code_of(lambda: services.dynamodb("get_item", TableName="none", Key=KEY))

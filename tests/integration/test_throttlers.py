@@ -12,9 +12,7 @@ from gevent.event import Event
 
 from servers import Table
 from sqsjkr_gevent.aws import Client
-from sqsjkr_gevent.aws.batcher import Again
 from sqsjkr_gevent.aws.table import Table as StoreTable
-from sqsjkr_gevent.aws.table import key
 from sqsjkr_gevent.errors import DuplicatedMessage, JobInProgress, LeaseLost, StartError, StoreError
 from sqsjkr_gevent.stores import InProgress, LeasedThrottler, ListedThrottler, as_leased_throttler
 from sqsjkr_gevent.stores.dynamodb import DynamoDBThrottler
@@ -396,100 +394,66 @@ def test_a_job_that_sqsjkr_has_seen_is_a_duplicate_and_never_taken_over(hosts, t
 
 
 @on_dynamodb
-def test_done_marks_of_one_moment_share_their_calls(hosts, table, request):
-    """Thirty marks cost two calls of BatchWriteItem, and all of them are written."""
-    client, operations = dynamodb_client(request), []
-
-    class Counted:
-        def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-            operations.append(operation)
-            return client.call(operation, **arguments)
-
-    throttler = DynamoDBThrottler(
-        StoreTable(Counted(), table.name), lease=LEASE, retention=RETENTION
-    )
-    marking = [gevent.spawn(throttler.done, f"job-{n}", f"owner-{n}") for n in range(30)]
-    gevent.joinall(marking, raise_error=True)
-    assert ["batch_write_item"] * 2 == operations
-    assert {f"job-{n}" for n in range(30)} == {row["Id"]["S"] for row in table.rows()}
-
-
-class NoBatches:
-    """A client that may not write batches. operations: all that it was asked for."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.operations: list[str] = []
-
-    def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
-        """Make the call, or refuse it."""
-        self.operations.append(operation)
-        if operation == "batch_write_item":
-            response = {"Error": {"Code": "AccessDeniedException", "Message": "no"}}
-            raise ClientError(response, operation)
-        return self._client.call(operation, **arguments)
-
-
-@on_dynamodb
-def test_marks_that_cannot_be_batched_are_written_singly(hosts, table, request):
-    """With the attributes of any done job; the batch is not asked for a second time."""
-    client = NoBatches(dynamodb_client(request))
+def test_a_mark_without_a_statement_is_written_if_the_owner_is_still_the_same(
+    hosts, table, request
+):
+    """One that arrives late must not hide what another owner does with the job."""
+    client = dynamodb_client(request)
     throttler = DynamoDBThrottler(StoreTable(client, table.name), lease=LEASE, retention=RETENTION)
     before = time.time()
     throttler.claim("J", owner="a")
     throttler.renew("J", "a")
+    with pytest.raises(LeaseLost):
+        throttler.done("J", "b")
+    assert "running" == table.row("J", "throttle")["Status"]["S"]
     throttler.done("J", "a")
+    throttler.done("J", "a")  # As after an answer that was lost.
     row = table.row("J", "throttle")
     check_expired(row, before)
     assert {"Id", "Type", "Expired", "Owner", "Status"} == row.keys()
     assert ("a", "done") == (row["Owner"]["S"], row["Status"]["S"])
     assert is_done(hosts.other)
-    marking = [gevent.spawn(throttler.done, f"job-{n}", f"owner-{n}") for n in range(30)]
-    gevent.joinall(marking, raise_error=True)
-    assert 31 == len(table.rows())
-    assert 1 == client.operations.count("batch_write_item")
+    with pytest.raises(LeaseLost):
+        throttler.done("never claimed", "a")
+    assert 1 == len(table.rows())
     throttler.close(0.0)
 
 
-class OneFault(NoBatches):
-    """Its single writes fail for the row of one job, the first time, with that error code."""
+class OneFault:
+    """A client that fails at the first write of one job's row, with that error code."""
 
     def __init__(self, client: Client, job_id: str, code: str) -> None:
-        super().__init__(client)
-        self.job_id = job_id
-        self.code: str | None = code
+        self._client = client
+        self._job_id = job_id
+        self._code: str | None = code
 
     def call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Make the call, or fail."""
-        if self.code and arguments.get("Key", {}).get("Id", {}).get("S") == self.job_id:
-            response = {"Error": {"Code": self.code, "Message": "by the test"}}
-            self.code = None
+        if self._code and arguments.get("Key", {}).get("Id", {}).get("S") == self._job_id:
+            response = {"Error": {"Code": self._code, "Message": "by the test"}}
+            self._code = None
             raise ClientError(response, operation)
-        return super().call(operation, **arguments)
+        return self._client.call(operation, **arguments)
 
 
 @on_dynamodb
-@pytest.mark.parametrize(
-    ("code", "fates"),
-    [
-        ("InternalServerError", [None, Again, Again]),
-        ("ValidationException", [None, StoreError, None]),
-    ],
-)
-def test_of_single_marks_those_that_failed_are_repeated(hosts, table, request, code, fates):
-    """And what is refused for good holds up no other."""
-    client = OneFault(dynamodb_client(request), "J2", code)
-    rows = [
-        {**key(job_id, "throttle"), "Owner": {"S": "a"}, "Expired": {"N": "1"}}
-        for job_id in ("J1", "J2", "J3")
-    ]
-    answers = StoreTable(client, table.name).put(rows)
-    assert fates == [None if one is None else type(one) for one in answers]
+def test_a_mark_that_failed_is_repeated_and_holds_up_no_other(hosts, table, request):
+    """Each is a call of its own."""
+    real = dynamodb_client(request)
+    for number in range(3):
+        hosts.one.claim(f"J{number}", owner="a")
+    client = OneFault(real, "J1", "InternalServerError")
+    throttler = DynamoDBThrottler(StoreTable(client, table.name), lease=LEASE, retention=RETENTION)
+    marking = [gevent.spawn(throttler.done, f"J{number}", "a") for number in range(3)]
+    gevent.joinall(marking, raise_error=True)
+    assert {"done"} == {row["Status"]["S"] for row in table.rows()}
+    throttler.close(0.0)
 
 
 @on_dynamodb
 def test_close_writes_the_marks_that_wait(hosts, table):
     """A mark that was asked for just before the stop is in the table after it."""
+    hosts.one.claim("J", owner="a")
     marking = gevent.spawn(hosts.one.done, "J", "a")
     gevent.sleep(0)
     hosts.one.close(30.0)
@@ -497,49 +461,6 @@ def test_close_writes_the_marks_that_wait(hosts, table):
     assert {"S": "done"} == table.row("J", "throttle")["Status"]
     with pytest.raises(StoreError):
         hosts.one.done("K", "a")
-
-
-class Unprocessing:
-    """A client whose first BatchWriteItem leaves the row of one job unprocessed."""
-
-    def __init__(self, job_id: str) -> None:
-        self.job_id = job_id
-        self.asked: list[list[str]] = []
-
-    def call(
-        self,
-        operation: str,
-        *,
-        RequestItems: dict[str, Any],  # noqa: N803
-        **options: Any,
-    ) -> dict[str, Any]:
-        """As DynamoDB answers a table over its throughput."""
-        [(name, requests)] = RequestItems.items()
-        ids = [request["PutRequest"]["Item"]["Id"]["S"] for request in requests]
-        self.asked.append(ids)
-        left = [
-            request
-            for request in requests
-            if len(self.asked) == 1 and request["PutRequest"]["Item"]["Id"]["S"] == self.job_id
-        ]
-        return {"UnprocessedItems": {name: left} if left else {}}
-
-
-def test_put_answers_again_for_the_rows_left_unprocessed():
-    """And for these alone."""
-    rows = [key(job_id, "throttle") for job_id in ("J1", "J2", "J3")]
-    answers = StoreTable(Unprocessing("J2"), "sqsjkr").put(rows)
-    assert [type(None), Again, type(None)] == [type(answer) for answer in answers]
-
-
-def test_done_marks_left_unprocessed_are_repeated_and_no_others():
-    """done() returns once its own row is written."""
-    client = Unprocessing("J2")
-    throttler = DynamoDBThrottler(StoreTable(client, "sqsjkr"), lease=LEASE, retention=RETENTION)
-    marking = [gevent.spawn(throttler.done, job_id, "a") for job_id in ("J1", "J2", "J3")]
-    gevent.joinall(marking, raise_error=True)
-    assert [["J1", "J2", "J3"], ["J2"]] == client.asked
-    throttler.close(0.0)
 
 
 @on_dynamodb

@@ -16,9 +16,6 @@ Key = tuple[str, str]
 #: Called with each write: the row before and after it, None for no row.
 OnWrite = Callable[[Row | None, Row | None], None]
 
-#: Rows that one BatchWriteItem may hold.
-_MAX_BATCH = 25
-
 
 class DynamoDB:
     """One table with the key Id (S), Type (S). unprocessed: whether a batch leaves a row out."""
@@ -80,20 +77,6 @@ class DynamoDB:
             del self.rows[key]
             self._on_write(before, None)
         return {}
-
-    def _batch_write_item(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        requests = arguments["RequestItems"][self._table]
-        items = [request["PutRequest"]["Item"] for request in requests]
-        keys = [_key(item) for item in items]
-        if len(set(keys)) < len(keys) or not 0 < len(keys) <= _MAX_BATCH:
-            raise Invalid("Provided list of item keys contains duplicates, or has no or too many")
-        left = []
-        for request, key, item in zip(requests, keys, items, strict=True):
-            if self._unprocessed():
-                left.append(request)
-            else:
-                self._write(key, item, [])
-        return {"UnprocessedItems": {self._table: left} if left else {}}
 
     def _execute(self, statement: dict[str, Any]) -> dict[str, Any]:
         """One statement of a batch; each is atomic, the batch is not."""

@@ -29,7 +29,6 @@ def test_statements_that_fail_are_a_problem_until_others_stand_in(parts):
     assert {f"dynamodb.{BATCH}"} == failing(parts, (BATCH, False))
     assert {f"dynamodb.{BATCH}"} == failing(parts, ("get_item", True), ("delete_item", True))
     assert set() == failing(parts, ("update_item", True))
-    assert set() == failing(parts, (BATCH, False), ("batch_write_item", True))
 
 
 def test_statements_that_succeed_again_end_the_problem_of_those_that_stood_in(parts):

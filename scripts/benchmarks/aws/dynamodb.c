@@ -126,21 +126,6 @@ static void update_item(struct connection *connection, struct json *request) {
     apply(*place, &changes);
 }
 
-static void batch_write(struct out *out, struct json *request) {
-    for (struct json *table = field(request, "RequestItems")->first; table; table = table->next)
-        for (struct json *one = table->first; one; one = one->next) {
-            struct json *item = field(field(one, "PutRequest"), "Item");
-            struct json *key = item ? item : field(field(one, "DeleteRequest"), "Key");
-            struct item **place = place_in(key);
-            destroy(place);
-            if (!item) continue;
-            create(place, value_of(field(key, "Id")).text, value_of(field(key, "Type")).text);
-            for (struct json *value = item->first; value; value = value->next)
-                set(*place, value->key, value_of(value));
-        }
-    say(out, "{\"UnprocessedItems\":{}}");
-}
-
 /* One of a batch's statements. Returns the code of its error, NULL for none. *place: the item's. */
 static const char *execute(struct expression *in, struct item ***place) {
     struct text id = {"", 0}, kind = {"", 0};
@@ -231,8 +216,6 @@ void dynamodb(struct connection *connection, struct text action, struct json *re
         update_item(connection, request);
     } else if (is(action, "BatchExecuteStatement")) {
         batch_execute(out, request);
-    } else if (is(action, "BatchWriteItem")) {
-        batch_write(out, request);
     } else if (is(action, "GetItem")) {
         struct item **place = place_in(field(request, "Key"));
         say(out, *place ? "{\"Item\":" : "{}");

@@ -1,12 +1,13 @@
 """States of jobs in sqsjkr's DynamoDB table."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import gevent
 
 from ...aws import Batcher
-from ...aws.table import MAX_BATCH, Row, Table, key, value
+from ...aws.table import Row, Table
 from ...clock import Clock
 from ...errors import DuplicatedMessage, JobInProgress, LeaseLost, StoreError
 from ..lapse import LeaseWatch
@@ -16,6 +17,19 @@ from .gathered import GatheredClaims
 
 #: The row of a job in progress is kept for at least this many leases; then TTL may remove it.
 RUNNING_LEASES = 2
+
+
+#: Marks that are written at a time where no statement does it.
+PARALLEL_MARKS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """expired: epoch seconds until which the job is remembered as done."""
+
+    job_id: str
+    owner: str
+    expired: int
 
 
 class DynamoDBThrottler:
@@ -36,8 +50,9 @@ class DynamoDBThrottler:
         self._table = table
         self._watch = LeaseWatch(clock)
         self._gathered = GatheredClaims(table, lease)
-        self._marks: Batcher[Row] = Batcher(
-            table.put, max_entries=MAX_BATCH, linger=0.02, parallel=4
+        #: Of jobs that no statement has marked. Each is a call of its own, and is repeated.
+        self._marks: Batcher[_Mark] = Batcher(
+            self._mark, max_entries=1, linger=0.0, parallel=PARALLEL_MARKS
         )
 
     def check(self) -> None:
@@ -114,24 +129,40 @@ class DynamoDBThrottler:
             raise LeaseLost(f"job {job_id} is not run by {owner}")
 
     def done(self, job_id: str, owner: str) -> None:
-        """Mark the job as done. Raises StoreError if that is not confirmed within a lease."""
+        """Mark the job as done.
+
+        Raises StoreError if that is not confirmed within a lease, or LeaseLost if another owner has
+        the job.
+        """
         asked_at = time.monotonic()
         expired = int(time.time() + self._retention)
         if self._gathered.done(job_id, owner, expired, self._seconds):
             return
-        row = {
-            **key(job_id, "throttle"),
-            "Expired": value(expired),
-            "Owner": value(owner),
-            "Status": value(rows.DONE),
-        }
-        marked = self._marks.submit(row)
+        # A later write could keep a job from running whose message went back meanwhile.
+        too_late = StoreError(f"job {job_id} could not be marked as done")
+        left = asked_at + self._seconds - time.monotonic()
+        if left <= 0:
+            raise too_late
+        marked = self._marks.submit(_Mark(job_id, owner, expired))
         try:
-            marked.get(timeout=max(0.0, asked_at + self._seconds - time.monotonic()))
+            marked.get(timeout=left)
         except gevent.Timeout:
-            # A later write could keep a job from running whose message went back meanwhile.
-            self._marks.cancel(marked, StoreError(f"job {job_id} could not be marked as done"))
+            self._marks.cancel(marked, too_late)
             marked.get()
+
+    def _mark(self, marks: Sequence["_Mark"]) -> Sequence[Exception | None]:
+        """See Batcher. A mark that arrives late must not undo what another owner did."""
+        [mark] = marks
+        _, is_ours = self._table.update(
+            mark.job_id,
+            "throttle",
+            "SET Expired = :expired, #Status = :done REMOVE #Version, #Lease",
+            "#Owner = :owner",
+            expired=mark.expired,
+            done=rows.DONE,
+            owner=mark.owner,
+        )
+        return [None if is_ours else LeaseLost(f"job {mark.job_id} is not run by {mark.owner}")]
 
     def release(self, job_id: str, owner: str) -> None:
         """Forget a job that did not run. Raises LeaseLost."""
