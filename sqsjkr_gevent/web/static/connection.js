@@ -6,7 +6,7 @@ import { address, ask } from "./api.js";
 const SILENCE = 5000;
 
 /** Milliseconds without an event until a new connection is made. */
-const DEAD = 5000;
+const DEAD = 6000;
 
 /** Milliseconds until a refused connection is retried. */
 const AGAIN = 3000;
